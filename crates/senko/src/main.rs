@@ -1,1 +1,19 @@
-fn main() {}
+//! `senko`: one binary, one command per verb.
+
+mod args;
+mod commands;
+mod failure;
+mod foreground;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,1 +1,23 @@
+//! Finds the compiler and linker for eBPF and builds objects with them.
+//!
+//! Two compilers serve: rustup's nightly with `rust-src`, and Debian's `rustc-web` with `rust-web-src`.
+//! `core` is built from source for `bpfel-unknown-none`, so either needs the library sources. The linker is
+//! [bpf-linker](https://crates.io/crates/bpf-linker), whose LLVM must be of the compiler's major version:
+//! `cargo xtask setup` builds the right one into [`linker_dir`].
+//!
+//! This crate only looks; installing is `xtask setup`'s work.
 
+mod build;
+mod find;
+
+pub use build::{BuildError, Object, build};
+pub use find::{Compiler, Missing, Toolchain, find, find_compiler, linker_dir};
+
+/// The one place where the linker's version is pinned.
+pub const BPF_LINKER_VERSION: &str = "0.13.0";
+
+/// Debian's packages that hold the compiler and the sources of `core`.
+pub const DEBIAN_COMPILER_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
+
+/// The instruction set of our objects. v3's atomic adds do not load on kernel 5.10, our floor.
+pub const TARGET_CPU: &str = "v2";

@@ -1,1 +1,17 @@
+//! Packet formats, for eBPF and for the host alike: the same code runs in both.
+//!
+//! Knows nothing of senko. [`Frame`] is the only type that touches packet memory; everything else reads through it.
+#![no_std]
 
+pub mod checksum;
+pub mod ethernet;
+pub mod frame;
+pub mod icmp;
+pub mod ipv4;
+pub mod ipv6;
+pub mod parse;
+pub mod protocol;
+pub mod transport;
+
+pub use frame::{Frame, Window};
+pub use parse::{Fragment, Headers, Malformed, parse};

@@ -1,1 +1,11 @@
+//! Packets and bytes per protocol. See README.md.
+#![cfg_attr(target_arch = "bpf", no_std)]
 
+#[cfg(target_arch = "bpf")]
+pub mod bpf;
+#[cfg(not(target_arch = "bpf"))]
+pub mod cli;
+pub mod logic;
+#[cfg(not(target_arch = "bpf"))]
+pub mod rows;
+pub mod shared;

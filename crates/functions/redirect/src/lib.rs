@@ -1,1 +1,7 @@
+//! Out of a port instead of up to the kernel. See README.md.
+#![cfg_attr(target_arch = "bpf", no_std)]
 
+#[cfg(target_arch = "bpf")]
+pub mod bpf;
+pub mod logic;
+pub mod shared;

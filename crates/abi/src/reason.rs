@@ -1,0 +1,70 @@
+//! Why a stage decided what it decided: one enum for all stages, counters, captures and documents.
+
+/// The reason of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Reason {
+    /// No stage wanted the frame: it goes to the kernel.
+    Unclaimed = 0,
+    /// The frame is not what it says it is; the kernel may judge it.
+    Malformed = 1,
+    /// A `--drop` prefix matched the source.
+    FirewallDrop = 2,
+    /// An `--allow` prefix matched the source, and was longer than any `--drop` prefix.
+    FirewallAllow = 3,
+    /// Sent out of the other port.
+    RedirectPort = 4,
+    /// An echo request was answered.
+    RedirectReflect = 5,
+    /// An echo request that is not whole (fragment, options, truncated): the kernel's to answer.
+    RedirectNotPlain = 6,
+    /// The kernel has no route back to the sender, or forbids one.
+    RedirectNoRoute = 7,
+    /// The kernel does not know the next hop's MAC address yet.
+    RedirectNoNeighbour = 8,
+    /// The way back leaves through an interface that this instance does not serve.
+    RedirectForeignPort = 9,
+    /// An echo request for an address that is not this host's.
+    RedirectNotLocal = 10,
+    /// The kernel looks up routes for XDP only where forwarding is on.
+    RedirectForwardingOff = 11,
+}
+
+impl Reason {
+    pub const ALL: [Self; 12] = [
+        Self::Unclaimed,
+        Self::Malformed,
+        Self::FirewallDrop,
+        Self::FirewallAllow,
+        Self::RedirectPort,
+        Self::RedirectReflect,
+        Self::RedirectNotPlain,
+        Self::RedirectNoRoute,
+        Self::RedirectNoNeighbour,
+        Self::RedirectForeignPort,
+        Self::RedirectNotLocal,
+        Self::RedirectForwardingOff,
+    ];
+
+    /// Stable name for JSON rows and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unclaimed => "unclaimed",
+            Self::Malformed => "malformed",
+            Self::FirewallDrop => "firewall_drop",
+            Self::FirewallAllow => "firewall_allow",
+            Self::RedirectPort => "redirect_port",
+            Self::RedirectReflect => "redirect_reflect",
+            Self::RedirectNotPlain => "redirect_not_plain",
+            Self::RedirectNoRoute => "redirect_no_route",
+            Self::RedirectNoNeighbour => "redirect_no_neighbour",
+            Self::RedirectForeignPort => "redirect_foreign_port",
+            Self::RedirectNotLocal => "redirect_not_local",
+            Self::RedirectForwardingOff => "redirect_forwarding_off",
+        }
+    }
+
+    pub const fn from_code(code: u8) -> Option<Self> {
+        if (code as usize) < Self::ALL.len() { Some(Self::ALL[code as usize]) } else { None }
+    }
+}

@@ -1,0 +1,38 @@
+//! The stages of the data path, in the order a packet meets them.
+
+use crate::{Action, Reason};
+
+/// A stage and its bit in the program's read-only `STAGES`. The verifier deletes the code of stages whose bit is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Stage {
+    Counter = 1,
+    Capture = 2,
+    Firewall = 4,
+    Redirect = 8,
+}
+
+impl Stage {
+    pub const ALL: [Self; 4] = [Self::Counter, Self::Capture, Self::Firewall, Self::Redirect];
+
+    pub const fn bit(self) -> u32 {
+        self as u32
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Capture => "capture",
+            Self::Firewall => "firewall",
+            Self::Redirect => "redirect",
+        }
+    }
+}
+
+/// What a stage says of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The next stage decides.
+    Next,
+    Done(Action, Reason),
+}

@@ -1,0 +1,33 @@
+//! Builds the eBPF object that `senko` carries inside.
+
+use std::{env, fs, path::PathBuf, process::exit};
+
+fn main() {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("..");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    for sources in ["abi", "dataplane", "functions", "prefix", "toolchain", "wire"] {
+        println!("cargo:rerun-if-changed={}", root.join(sources).display());
+    }
+    println!("cargo:rerun-if-env-changed=BPF_LINKER");
+
+    let built = toolchain::find().map_err(|error| error.to_string()).and_then(|toolchain| {
+        println!("cargo:rerun-if-changed={}", toolchain.linker.display());
+        let object = toolchain::Object {
+            manifest_dir: &root.join("dataplane"),
+            bin: "dataplane",
+            features: &[],
+            target_dir: &out.join("bpf"),
+        };
+        toolchain::build(&toolchain, &object).map_err(|error| error.to_string())
+    });
+    match built {
+        Ok(path) => {
+            fs::copy(path, out.join("dataplane.o")).expect("OUT_DIR is writable");
+        }
+        Err(message) => {
+            // The last line is the one that people read.
+            eprintln!("{message}");
+            exit(1);
+        }
+    }
+}

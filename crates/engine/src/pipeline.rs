@@ -1,0 +1,174 @@
+//! The data path program: loaded with the stages that are wanted, and nothing of the others.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use abi::{Reason, Shared, Stage, shared};
+
+use crate::{
+    Attachment, Error, LoadedObject, Map, MapChoice, MapKind, Mode, ObjectFile, Program, attach,
+    object::LoadChoices,
+};
+
+static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
+
+/// The XDP program's name inside the object and in `senko status`.
+pub const PROGRAM: &str = "senko";
+
+/// Maps of each stage. Pruned code still names its maps, so those of a stage that is off shrink to one entry.
+const STAGE_MAPS: [(&str, Stage); 5] = [
+    ("COUNTS", Stage::Counter),
+    ("ETHERTYPE_COUNTS", Stage::Counter),
+    ("RECORDS", Stage::Capture),
+    ("REFLECT_PORTS", Stage::Redirect),
+    ("LOCAL", Stage::Redirect),
+];
+
+/// What to load.
+#[derive(Debug, Clone)]
+pub struct PipelineBuilder {
+    stages: u32,
+    choices: LoadChoices,
+}
+
+impl PipelineBuilder {
+    pub fn new(stages: &[Stage]) -> Self {
+        let stages = stages.iter().fold(0, |bits, stage| bits | stage.bit());
+        let mut choices = LoadChoices { programs: vec![PROGRAM.into()], ..LoadChoices::default() };
+        choices.globals.set("STAGES", stages);
+        for (map, stage) in STAGE_MAPS {
+            if stages & stage.bit() == 0 {
+                let entries = if map == "RECORDS" { 4096 } else { 1 };
+                choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
+            }
+        }
+        Self { stages, choices }
+    }
+
+    /// Sets a read-only global of the program.
+    pub fn global<T: Shared>(mut self, name: &str, value: T) -> Self {
+        self.choices.globals.set(name, value);
+        self
+    }
+
+    pub fn map_entries(mut self, map: &str, entries: u32) -> Self {
+        self.choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
+        self
+    }
+
+    /// Uses a map that another pipeline made.
+    pub fn share(mut self, map: &str, existing: &Arc<Map>) -> Self {
+        self.choices
+            .maps
+            .insert(map.into(), MapChoice { reuse: Some(existing.clone()), ..MapChoice::default() });
+        self
+    }
+
+    /// Also loads another program of the object (a tracepoint's).
+    pub fn with_program(mut self, name: &str) -> Self {
+        self.choices.programs.push(name.into());
+        self
+    }
+
+    /// For kernels before 5.8: the ring buffer's map becomes another, which no live code uses.
+    pub fn without_ring_buffer(mut self) -> Self {
+        let choice = MapChoice { kind: Some(MapKind::ARRAY), ..MapChoice::default() };
+        self.choices.maps.insert("RECORDS".into(), choice);
+        self
+    }
+
+    /// Loads for frames of more than one buffer (kernel 5.18), which lifts the driver's MTU limit.
+    pub fn frags(mut self) -> Self {
+        self.choices.frags = true;
+        self.choices.globals.set("FRAGS", 1_u8);
+        self
+    }
+
+    /// Loads the program and attaches it. Where native mode refuses the interface's MTU, the program is loaded for
+    /// frames of several buffers before generic mode is thought of.
+    pub fn attach(&self, interface: &str, mode: Mode) -> Result<(Pipeline, Attachment), Error> {
+        let pipeline = self.load()?;
+        if matches!(mode, Mode::Auto | Mode::Native) {
+            match pipeline.attach(interface, Mode::Native) {
+                Ok(attachment) => return Ok((pipeline, attachment)),
+                Err(error) if refuses_mtu(&error, interface) => {
+                    if let Ok(frags) = self.clone().frags().load()
+                        && let Ok(attachment) = frags.attach(interface, Mode::Native)
+                    {
+                        return Ok((frags, attachment));
+                    }
+                }
+                Err(error) if mode == Mode::Native => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let attachment = pipeline.attach(interface, mode)?;
+        Ok((pipeline, attachment))
+    }
+
+    pub fn load(&self) -> Result<Pipeline, Error> {
+        let object = ObjectFile::parse(OBJECT)?.load(&self.choices)?;
+        Ok(Pipeline { object, stages: self.stages })
+    }
+}
+
+/// One page holds about this much of a frame; above, drivers refuse programs that know one buffer only.
+const ONE_BUFFER: u32 = 3000;
+
+fn refuses_mtu(error: &Error, interface: &str) -> bool {
+    let Error::Attach { source, .. } = error else { return false };
+    matches!(source.raw_os_error(), Some(libc::ERANGE | libc::EINVAL | libc::EOPNOTSUPP))
+        && crate::netlink::link(interface).is_ok_and(|link| link.mtu > ONE_BUFFER)
+}
+
+shared! {
+    /// Frames judged for one reason.
+    pub struct Judged {
+        pub packets: u64,
+        pub bytes: u64,
+    }
+}
+
+/// The data path in the kernel.
+#[derive(Debug)]
+pub struct Pipeline {
+    object: LoadedObject,
+    stages: u32,
+}
+
+impl Pipeline {
+    pub fn attach(&self, interface: &str, mode: Mode) -> Result<Attachment, Error> {
+        attach(self.program(), interface, mode)
+    }
+
+    pub fn program(&self) -> &Program {
+        self.object.program(PROGRAM).expect("the builder loads it")
+    }
+
+    pub fn other_program(&self, name: &str) -> Result<&Program, Error> {
+        self.object.program(name)
+    }
+
+    pub fn map(&self, name: &str) -> Result<&Arc<Map>, Error> {
+        self.object.map(name)
+    }
+
+    /// Bits of the stages that are on.
+    pub fn stages(&self) -> u32 {
+        self.stages
+    }
+
+    /// Frames by reason, summed over CPUs.
+    pub fn reasons(&self) -> Result<BTreeMap<Reason, Judged>, Error> {
+        let map = self.map("REASONS")?;
+        let mut reasons = BTreeMap::new();
+        for reason in Reason::ALL {
+            let per_cpu: Vec<Judged> = map.get_per_cpu(&(reason as u32))?;
+            let sum = Judged {
+                packets: per_cpu.iter().map(|j| j.packets).sum(),
+                bytes: per_cpu.iter().map(|j| j.bytes).sum(),
+            };
+            reasons.insert(reason, sum);
+        }
+        Ok(reasons)
+    }
+}

@@ -1,0 +1,62 @@
+//! `BPF_PROG_TEST_RUN`: a program run on given bytes, without an interface, or with live frames.
+
+use crate::{
+    Error, Program,
+    sys::{Attr, Command, bpf},
+};
+
+const LIVE_FRAMES: u32 = 1 << 1;
+
+/// One run, or the mean of many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestRun {
+    /// The XDP action.
+    pub action: u32,
+    /// The frame afterwards.
+    pub frame: Vec<u8>,
+    /// Mean time of a run, nanoseconds.
+    pub nanoseconds: u32,
+}
+
+/// What a live run made.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveRun {
+    pub frames: u32,
+}
+
+impl Program {
+    /// Runs the program `repeat` times on `frame` (at least 14 bytes).
+    pub fn test_run(&self, frame: &[u8], repeat: u32) -> Result<TestRun, Error> {
+        // Room for programs that grow the frame.
+        let mut out = vec![0_u8; frame.len() + 512];
+        let mut attr = Attr::new(80)
+            .fd(0, self.fd())
+            .u32(8, frame.len() as u32)
+            .u32(12, out.len() as u32)
+            .ptr(16, frame.as_ptr())
+            .ptr(24, out.as_mut_ptr())
+            .u32(32, repeat);
+        // SAFETY: both buffers live through the call and their sizes are true.
+        unsafe { bpf(Command::ProgTestRun, &mut attr) }.map_err(Error::system("test run"))?;
+        out.truncate(attr.get_u32(12) as usize);
+        Ok(TestRun { action: attr.get_u32(4), frame: out, nanoseconds: attr.get_u32(36) })
+    }
+
+    /// Runs the program on `frames` copies of `frame` as if interface `ifindex` had received them, and lets what it
+    /// decides happen (kernel 5.18).
+    pub fn live_run(&self, frame: &[u8], ifindex: u32, frames: u32) -> Result<LiveRun, Error> {
+        // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+        let context = [0, frame.len() as u32, 0, ifindex, 0, 0];
+        let mut attr = Attr::new(80)
+            .fd(0, self.fd())
+            .u32(8, frame.len() as u32)
+            .ptr(16, frame.as_ptr())
+            .u32(32, frames)
+            .u32(40, size_of_val(&context) as u32)
+            .ptr(48, context.as_ptr())
+            .u32(64, LIVE_FRAMES);
+        // SAFETY: frame and context live through the call and their sizes are true.
+        unsafe { bpf(Command::ProgTestRun, &mut attr) }.map_err(Error::system("live run"))?;
+        Ok(LiveRun { frames })
+    }
+}

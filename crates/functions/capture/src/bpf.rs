@@ -1,0 +1,256 @@
+//! Capturing in the kernel: a record is reserved when the frame comes in, so that it holds the bytes XDP saw, and
+//! handed over when the verdict is known.
+
+use core::ptr;
+
+use abi::{Action, Reason};
+use aya_ebpf::{
+    Global,
+    bindings::BPF_RB_NO_WAKEUP,
+    btf_maps::{PerCpuArray, PerfEventByteArray, RingBuf},
+    helpers::{bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_submit, bpf_xdp_load_bytes},
+    macros::btf_map,
+    programs::XdpContext,
+};
+use wire::{Frame, Headers, Malformed};
+
+use crate::{
+    logic::{self, Filter},
+    shared::{CLASSES, HEADER, MAX_SNAPLEN, RING_BYTES, RecordHeader},
+};
+
+#[btf_map]
+static RECORDS: RingBuf<u8, { RING_BYTES as usize }> = RingBuf::new();
+
+/// For kernels without a ring buffer.
+#[btf_map]
+static PERF_RECORDS: PerfEventByteArray = PerfEventByteArray::new();
+
+/// Records that found the ring full.
+#[btf_map]
+static CAPTURE_LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
+
+#[unsafe(no_mangle)]
+static CAPTURE_SNAPLEN: Global<u32> = Global::new(96);
+/// 1: records go through the perf buffer.
+#[unsafe(no_mangle)]
+static CAPTURE_PERF: Global<u8> = Global::new(0);
+/// 1: the kernel has `bpf_xdp_load_bytes` (5.18), which also reaches the later buffers of a frame.
+#[unsafe(no_mangle)]
+static CAPTURE_LOAD_BYTES: Global<u8> = Global::new(1);
+#[unsafe(no_mangle)]
+static CAPTURE_FILTER: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static CAPTURE_PROTOCOL: Global<u8> = Global::new(0);
+#[unsafe(no_mangle)]
+static CAPTURE_PORT: Global<u16> = Global::new(0);
+#[unsafe(no_mangle)]
+static CAPTURE_IP_VERSION: Global<u8> = Global::new(0);
+#[unsafe(no_mangle)]
+static CAPTURE_ETHERTYPE: Global<u16> = Global::new(0);
+#[unsafe(no_mangle)]
+static CAPTURE_HOST0: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static CAPTURE_HOST1: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static CAPTURE_HOST2: Global<u32> = Global::new(0);
+#[unsafe(no_mangle)]
+static CAPTURE_HOST3: Global<u32> = Global::new(0);
+
+struct Globals;
+
+impl Filter for Globals {
+    #[inline(always)]
+    fn parts(&self) -> u32 {
+        CAPTURE_FILTER.load()
+    }
+
+    #[inline(always)]
+    fn protocol(&self) -> u8 {
+        CAPTURE_PROTOCOL.load()
+    }
+
+    #[inline(always)]
+    fn port(&self) -> u16 {
+        CAPTURE_PORT.load()
+    }
+
+    #[inline(always)]
+    fn host(&self) -> [u32; 4] {
+        [CAPTURE_HOST0.load(), CAPTURE_HOST1.load(), CAPTURE_HOST2.load(), CAPTURE_HOST3.load()]
+    }
+
+    #[inline(always)]
+    fn ip_version(&self) -> u8 {
+        CAPTURE_IP_VERSION.load()
+    }
+
+    #[inline(always)]
+    fn ethertype(&self) -> u16 {
+        CAPTURE_ETHERTYPE.load()
+    }
+}
+
+/// A frame that was wanted, between its arrival and its verdict.
+pub enum Pending {
+    None,
+    /// A reserved record of the ring. It must be submitted: the verifier insists.
+    Ring(*mut u8),
+    /// To be written to the perf buffer when the verdict is known.
+    Perf,
+}
+
+/// Begins a record if the filter wants the frame.
+#[inline(always)]
+pub fn begin(
+    ctx: &XdpContext,
+    frame: &Frame<'_>,
+    headers: &Result<Headers, Malformed>,
+    length: u32,
+) -> Pending {
+    if !logic::wanted(frame, headers, &Globals) {
+        return Pending::None;
+    }
+    if CAPTURE_PERF.load() != 0 {
+        return Pending::Perf;
+    }
+    let record = reserve(ctx, frame, length);
+    if record.is_null() { Pending::None } else { Pending::Ring(record) }
+}
+
+/// Hands the record over with its verdict.
+#[inline(always)]
+pub fn finish(ctx: &XdpContext, pending: Pending, length: u32, action: Action, reason: Reason) {
+    match pending {
+        Pending::None => {}
+        Pending::Ring(record) => {
+            let header: *mut RecordHeader = record.cast();
+            // SAFETY: `record` is a reservation of at least HEADER bytes, and nobody reads it before the submit.
+            // Without wake-up: waking the reader for each packet costs forty times as much as the rest; it polls.
+            unsafe {
+                (*header).verdict = action as u32;
+                (*header).reason = reason as u32;
+                bpf_ringbuf_submit(record.cast(), u64::from(BPF_RB_NO_WAKEUP));
+            }
+        }
+        Pending::Perf => {
+            let captured = captured(length);
+            let header = RecordHeader {
+                // SAFETY: the helper has no preconditions.
+                time: unsafe { bpf_ktime_get_ns() },
+                length,
+                captured,
+                queue: ctx.rx_queue_index(),
+                verdict: action as u32,
+                reason: reason as u32,
+                ifindex: ctx.ingress_ifindex() as u32,
+            };
+            // SAFETY: the header has no padding; its bytes live until the call returns.
+            let bytes =
+                unsafe { core::slice::from_raw_parts(ptr::from_ref(&header).cast(), HEADER as usize) };
+            PERF_RECORDS.output(ctx, bytes, captured);
+        }
+    }
+}
+
+#[inline(always)]
+fn captured(length: u32) -> u32 {
+    let snaplen = CAPTURE_SNAPLEN.load();
+    if length < snaplen { length } else { snaplen }
+}
+
+/// Reserves the smallest record that holds what is wanted of the frame and fills it but for the verdict.
+#[inline(always)]
+fn reserve(ctx: &XdpContext, frame: &Frame<'_>, length: u32) -> *mut u8 {
+    let wanted = captured(length);
+    if wanted <= CLASSES[0] {
+        reserve_class::<{ CLASSES[0] }, { (HEADER + CLASSES[0]) as usize }>(ctx, frame, length, wanted)
+    } else if wanted <= CLASSES[1] {
+        reserve_class::<{ CLASSES[1] }, { (HEADER + CLASSES[1]) as usize }>(ctx, frame, length, wanted)
+    } else if wanted <= CLASSES[2] {
+        reserve_class::<{ CLASSES[2] }, { (HEADER + CLASSES[2]) as usize }>(ctx, frame, length, wanted)
+    } else if wanted <= CLASSES[3] {
+        reserve_class::<{ CLASSES[3] }, { (HEADER + CLASSES[3]) as usize }>(ctx, frame, length, wanted)
+    } else {
+        let wanted = if wanted > MAX_SNAPLEN { MAX_SNAPLEN } else { wanted };
+        reserve_class::<{ CLASSES[4] }, { (HEADER + CLASSES[4]) as usize }>(ctx, frame, length, wanted)
+    }
+}
+
+#[inline(always)]
+fn reserve_class<const DATA: u32, const SIZE: usize>(
+    ctx: &XdpContext,
+    frame: &Frame<'_>,
+    length: u32,
+    wanted: u32,
+) -> *mut u8 {
+    let Some(mut bytes) = RECORDS.reserve_bytes(SIZE, 0) else {
+        if let Some(lost) = CAPTURE_LOST.get_ptr_mut(0) {
+            // SAFETY: this CPU's own value.
+            unsafe { *lost += 1 };
+        }
+        return ptr::null_mut();
+    };
+    let record = bytes.as_mut_ptr();
+    core::mem::forget(bytes);
+    // SAFETY: the reservation is HEADER + DATA bytes.
+    let data = unsafe { record.add(HEADER as usize) };
+    let captured = if CAPTURE_LOAD_BYTES.load() != 0 {
+        // The verifier wants the length to be 1..=DATA at the call itself.
+        let want = wanted.wrapping_sub(1) & mask::<DATA>();
+        let want = if want >= DATA { DATA - 1 } else { want } + 1;
+        // SAFETY: `data` has DATA bytes, `want` is at most DATA.
+        if unsafe { bpf_xdp_load_bytes(ctx.ctx, 0, data.cast(), want) } != 0 {
+            // SAFETY: the reservation is ours and not used afterwards.
+            unsafe { bpf_ringbuf_discard(record.cast(), u64::from(BPF_RB_NO_WAKEUP)) };
+            return ptr::null_mut();
+        }
+        want
+    } else {
+        copy_linear::<DATA>(frame, data, wanted)
+    };
+    let header: *mut RecordHeader = record.cast();
+    // SAFETY: the reservation begins with HEADER bytes, eight-byte aligned, and `finish` writes the rest of them.
+    unsafe {
+        (*header).time = bpf_ktime_get_ns();
+        (*header).length = length;
+        (*header).captured = captured;
+        (*header).queue = ctx.rx_queue_index();
+        (*header).ifindex = ctx.ingress_ifindex() as u32;
+    }
+    record
+}
+
+/// All ones, as wide as `DATA - 1`.
+const fn mask<const DATA: u32>() -> u32 {
+    DATA.next_power_of_two() - 1
+}
+
+/// Copies from the first buffer, eight bytes at a time. Returns how many bytes there are.
+#[inline(always)]
+fn copy_linear<const DATA: u32>(frame: &Frame<'_>, data: *mut u8, wanted: u32) -> u32 {
+    // Walking more than this instruction by instruction would be most of the verifier's budget.
+    let limit = if DATA > 2016 { 2016 } else { DATA };
+    let mut at: u32 = 0;
+    while at + 8 <= limit {
+        let Some(window) = frame.window::<8>(at as usize) else { break };
+        if at >= wanted {
+            break;
+        }
+        // SAFETY: at + 8 <= DATA, the size of `data`, which is eight-byte aligned.
+        unsafe { *data.add(at as usize).cast::<[u8; 8]>() = window.bytes() };
+        at += 8;
+    }
+    let mut tail = 0;
+    while tail < 8 && at < limit {
+        let Some(window) = frame.window::<1>(at as usize) else { break };
+        if at >= wanted {
+            break;
+        }
+        // SAFETY: at < DATA.
+        unsafe { *data.add(at as usize) = window.u8::<0>() };
+        at += 1;
+        tail += 1;
+    }
+    if at < wanted { at } else { wanted }
+}

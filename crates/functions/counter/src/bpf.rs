@@ -1,0 +1,63 @@
+//! The counters in the kernel.
+
+use aya_ebpf::{
+    Global,
+    btf_maps::{PerCpuArray, PerCpuHashMap},
+    macros::btf_map,
+};
+use wire::{Frame, Headers, Malformed};
+
+use crate::{
+    logic,
+    shared::{Count, ETHERTYPES, slot},
+};
+
+#[btf_map]
+static COUNTS: PerCpuArray<Count, { slot::SLOTS as usize }> = PerCpuArray::new();
+
+#[btf_map]
+static ETHERTYPE_COUNTS: PerCpuHashMap<u32, Count, { ETHERTYPES as usize }> = PerCpuHashMap::new();
+
+/// 1: ICMP and ICMPv6 are also counted by type.
+#[unsafe(no_mangle)]
+static COUNTER_ICMP_TYPES: Global<u8> = Global::new(0);
+
+/// Counts one frame.
+#[inline(always)]
+pub fn count(frame: &Frame<'_>, headers: &Result<Headers, Malformed>, length: u32) {
+    logic::process(frame, headers, length, COUNTER_ICMP_TYPES.load() != 0, &mut Maps);
+}
+
+struct Maps;
+
+impl logic::Env for Maps {
+    #[inline(always)]
+    fn count(&mut self, slot: u32, bytes: u32) {
+        if let Some(count) = COUNTS.get_ptr_mut(slot) {
+            // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
+            unsafe { add(count, bytes) }
+        }
+    }
+
+    #[inline(always)]
+    fn count_ethertype(&mut self, ethertype: u16, bytes: u32) {
+        let key = u32::from(ethertype);
+        if let Some(count) = ETHERTYPE_COUNTS.get_ptr_mut(&key) {
+            // SAFETY: as in `count`.
+            unsafe { add(count, bytes) }
+        } else if ETHERTYPE_COUNTS.insert(&key, &Count { packets: 1, bytes: u64::from(bytes) }, 0).is_err() {
+            self.count(slot::OTHER_ETHERTYPE, bytes);
+        }
+    }
+}
+
+/// # Safety
+/// `count` must point to a value that nobody else writes.
+#[inline(always)]
+unsafe fn add(count: *mut Count, bytes: u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        (*count).packets += 1;
+        (*count).bytes += u64::from(bytes);
+    }
+}

@@ -1,0 +1,35 @@
+//! The counters' layout.
+
+use abi::shared;
+
+shared! {
+    /// One counter. Per CPU: a reader sums them.
+    pub struct Count {
+        pub packets: u64,
+        pub bytes: u64,
+    }
+}
+
+impl Count {
+    pub const ZERO: Self = Self { packets: 0, bytes: 0 };
+}
+
+/// Slots of the counter array: 256 a family, so that a protocol number is its own index.
+pub mod slot {
+    /// IPv4, by protocol.
+    pub const IPV4: u32 = 0;
+    /// IPv6, by upper-layer protocol.
+    pub const IPV6: u32 = 256;
+    /// ICMP over IPv4, by type; counted besides the protocol, when types are wanted.
+    pub const ICMP: u32 = 512;
+    /// ICMPv6, by type.
+    pub const ICMPV6: u32 = 768;
+    /// Malformed frames, by `wire::Malformed`.
+    pub const MALFORMED: u32 = 1024;
+    /// Frames whose ethertype found no room in the hash.
+    pub const OTHER_ETHERTYPE: u32 = 1040;
+    pub const SLOTS: u32 = 1041;
+}
+
+/// Different ethertypes (of frames that are not IP) that can be told apart.
+pub const ETHERTYPES: u32 = 1024;

@@ -1,0 +1,108 @@
+//! What is typed.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+/// The express data path of Linux, made usable.
+#[derive(Debug, Parser)]
+#[command(name = "senko", version, infer_subcommands = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Work in this network namespace (a name that `ip netns` lists)
+    #[arg(short = 'N', long, global = true, value_name = "NAME")]
+    pub netns: Option<String>,
+    /// Print JSON: one object per line for streams, one document otherwise
+    #[arg(short, long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Count packets and bytes per protocol, live
+    Count(commands::count::CountArgs),
+    /// Print a shell's completion script
+    Completions(commands::completions::CompletionsArgs),
+}
+
+/// Flags of the tools that run in the foreground.
+#[derive(Debug, Clone, Args)]
+pub struct ToolArgs {
+    /// How to attach; `auto` is native, else generic, and says so
+    #[arg(short, long, value_enum, default_value_t = ModeArg::Auto)]
+    pub mode: ModeArg,
+    /// Stop after this long (10s, 500ms, 2m); without it, run until Ctrl-C
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    #[value(alias = "unspecified")]
+    Auto,
+    #[value(alias = "drv")]
+    Native,
+    #[value(alias = "skb")]
+    Generic,
+    #[value(alias = "hw")]
+    Offload,
+}
+
+impl From<ModeArg> for engine::Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Auto => Self::Auto,
+            ModeArg::Native => Self::Native,
+            ModeArg::Generic => Self::Generic,
+            ModeArg::Offload => Self::Offload,
+        }
+    }
+}
+
+/// A time with its unit; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a time; try 10s, 500ms or 2m"))?;
+    let seconds = match unit {
+        "ms" => number / 1000.0,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(format!("`{unit}` is not a unit of time; use ms, s, m or h")),
+    };
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| format!("`{text}` is not a time to run for"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "s", "-1s", "1w", "0s", "1e99h"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

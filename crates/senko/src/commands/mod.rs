@@ -1,0 +1,26 @@
+//! One file per verb.
+
+pub mod completions;
+pub mod count;
+
+use crate::{
+    args::{Cli, Command, Global},
+    failure::Failure,
+};
+
+/// Runs the command; the result is the exit code.
+pub fn run(cli: Cli) -> Result<u8, Failure> {
+    let Cli { global, command } = cli;
+    enter_netns(&global)?;
+    match command {
+        Command::Count(args) => count::run(args, &global),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+fn enter_netns(global: &Global) -> Result<(), Failure> {
+    match &global.netns {
+        Some(name) => Ok(engine::netns::enter(name)?),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Failures at the edge: what is printed, and the exit code.
+
+use std::{io, process::ExitCode};
+
+use engine::{Diagnosis, diagnose, exit};
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub enum Failure {
+    /// Explained already.
+    Explained(Diagnosis),
+    /// The reader of our output went away (`| head`): no failure at all.
+    ClosedPipe,
+}
+
+impl Failure {
+    pub fn new(exit_code: u8, cause: impl Into<String>, remedy: Option<&str>) -> Self {
+        Self::Explained(Diagnosis { cause: cause.into(), remedy: remedy.map(Into::into), exit_code })
+    }
+
+    pub fn usage(cause: impl Into<String>, remedy: Option<&str>) -> Self {
+        Self::new(exit::USAGE, cause, remedy)
+    }
+
+    pub fn failed(cause: impl Into<String>, remedy: Option<&str>) -> Self {
+        Self::new(exit::FAILED, cause, remedy)
+    }
+
+    /// Prints the explanation on standard error.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            Self::ClosedPipe => ExitCode::SUCCESS,
+            Self::Explained(diagnosis) => {
+                eprintln!("senko: {}", diagnosis.cause);
+                if let Some(remedy) = &diagnosis.remedy {
+                    for line in remedy.lines() {
+                        eprintln!("  {line}");
+                    }
+                }
+                ExitCode::from(diagnosis.exit_code)
+            }
+        }
+    }
+}
+
+impl From<engine::Error> for Failure {
+    fn from(error: engine::Error) -> Self {
+        Self::Explained(diagnose(&error))
+    }
+}
+
+/// Of writing to standard output.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::ClosedPipe
+        } else {
+            Self::failed(format!("cannot write the output: {error}"), None)
+        }
+    }
+}

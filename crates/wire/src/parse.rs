@@ -1,0 +1,233 @@
+//! One pass over the front of a frame: Ethernet, at most two VLAN tags, IPv4 or IPv6 with its extension headers.
+//!
+//! ```text
+//! | Ethernet 14 | tag 4 | tag 4 | IPv4 20..60               | TCP, UDP, ICMP …
+//!                              | IPv6 40 | extension … (7) |
+//! ^ 0                          ^ network                   ^ transport
+//! ```
+
+use crate::{Frame, ethernet, ipv4, ipv6};
+
+/// Where the headers of a frame are and what they announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Headers {
+    /// The type after all tags; below [`ethernet::FIRST_TYPE`] a length.
+    pub ethertype: u16,
+    /// VLAN tags that were walked over, 0..=2.
+    pub tags: u8,
+    /// 4, 6, or 0 when the frame is not IP.
+    pub version: u8,
+    /// The upper-layer protocol, behind all extension headers; 0 when the frame is not IP.
+    pub protocol: u8,
+    pub fragment: Fragment,
+    network: u16,
+    transport: u16,
+}
+
+impl Headers {
+    /// Byte offset of the IP header (of the payload, when the frame is not IP).
+    #[inline(always)]
+    pub const fn network_offset(&self) -> usize {
+        // The mask changes nothing (two tags end at 22) and tells the verifier a bound that survives a spill.
+        (self.network & 0x1f) as usize
+    }
+
+    /// Byte offset of the transport header. In a later fragment it is data.
+    #[inline(always)]
+    pub const fn transport_offset(&self) -> usize {
+        (self.transport & 0x3fff) as usize
+    }
+}
+
+/// Which part of a datagram a frame carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fragment {
+    /// The whole datagram. An IPv6 fragment header that holds everything (atomic, RFC 6946) counts as whole.
+    Whole = 0,
+    /// The first of several: the transport header is there.
+    First = 1,
+    /// Not the first: what follows is data, whatever it looks like.
+    Later = 2,
+}
+
+/// Why a frame is not what it says it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Malformed {
+    EthernetTruncated = 0,
+    VlanTruncated = 1,
+    Ipv4Truncated = 2,
+    Ipv4Version = 3,
+    Ipv4HeaderLength = 4,
+    Ipv4TotalLength = 5,
+    Ipv6Truncated = 6,
+    Ipv6Version = 7,
+    Ipv6PayloadLength = 8,
+    Ipv6ExtensionTruncated = 9,
+    Ipv6TooManyExtensions = 10,
+    TcpTruncated = 11,
+    UdpTruncated = 12,
+    IcmpTruncated = 13,
+}
+
+impl Malformed {
+    pub const ALL: [Self; 14] = [
+        Self::EthernetTruncated,
+        Self::VlanTruncated,
+        Self::Ipv4Truncated,
+        Self::Ipv4Version,
+        Self::Ipv4HeaderLength,
+        Self::Ipv4TotalLength,
+        Self::Ipv6Truncated,
+        Self::Ipv6Version,
+        Self::Ipv6PayloadLength,
+        Self::Ipv6ExtensionTruncated,
+        Self::Ipv6TooManyExtensions,
+        Self::TcpTruncated,
+        Self::UdpTruncated,
+        Self::IcmpTruncated,
+    ];
+
+    /// Stable name for JSON rows and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EthernetTruncated => "ethernet_truncated",
+            Self::VlanTruncated => "vlan_truncated",
+            Self::Ipv4Truncated => "ipv4_truncated",
+            Self::Ipv4Version => "ipv4_version",
+            Self::Ipv4HeaderLength => "ipv4_header_length",
+            Self::Ipv4TotalLength => "ipv4_total_length",
+            Self::Ipv6Truncated => "ipv6_truncated",
+            Self::Ipv6Version => "ipv6_version",
+            Self::Ipv6PayloadLength => "ipv6_payload_length",
+            Self::Ipv6ExtensionTruncated => "ipv6_extension_truncated",
+            Self::Ipv6TooManyExtensions => "ipv6_too_many_extensions",
+            Self::TcpTruncated => "tcp_truncated",
+            Self::UdpTruncated => "udp_truncated",
+            Self::IcmpTruncated => "icmp_truncated",
+        }
+    }
+}
+
+/// Parses a frame of `length` bytes on the wire, of which the first buffer is in `frame`.
+#[inline(always)]
+pub fn parse(frame: &Frame<'_>, length: u32) -> Result<Headers, Malformed> {
+    let eth = frame.window::<{ ethernet::HEADER }>(0).ok_or(Malformed::EthernetTruncated)?;
+    let mut ethertype = eth.be16::<12>();
+    let mut network = ethernet::HEADER;
+    let mut tags = 0;
+    if ethernet::is_tag(ethertype) {
+        let tag = frame.window::<{ ethernet::TAG }>(network).ok_or(Malformed::VlanTruncated)?;
+        ethertype = tag.be16::<2>();
+        network += ethernet::TAG;
+        tags = 1;
+        if ethernet::is_tag(ethertype) {
+            let tag = frame.window::<{ ethernet::TAG }>(network).ok_or(Malformed::VlanTruncated)?;
+            ethertype = tag.be16::<2>();
+            network += ethernet::TAG;
+            tags = 2;
+        }
+    }
+    match ethertype {
+        ethernet::IPV4 => parse_ipv4(frame, length, tags, network),
+        ethernet::IPV6 => parse_ipv6(frame, length, tags, network),
+        _ => Ok(Headers {
+            ethertype,
+            tags,
+            version: 0,
+            protocol: 0,
+            fragment: Fragment::Whole,
+            network: network as u16,
+            transport: network as u16,
+        }),
+    }
+}
+
+#[inline(always)]
+fn parse_ipv4(frame: &Frame<'_>, length: u32, tags: u8, network: usize) -> Result<Headers, Malformed> {
+    let ip = frame.window::<{ ipv4::HEADER }>(network).ok_or(Malformed::Ipv4Truncated)?;
+    let version_ihl = ip.u8::<{ ipv4::offset::VERSION_IHL }>();
+    if version_ihl >> 4 != 4 {
+        return Err(Malformed::Ipv4Version);
+    }
+    let header = ((version_ihl & 0x0f) as usize) * 4;
+    if header < ipv4::HEADER {
+        return Err(Malformed::Ipv4HeaderLength);
+    }
+    let total = ip.be16::<{ ipv4::offset::TOTAL_LENGTH }>() as usize;
+    if total < header || network + total > length as usize {
+        return Err(Malformed::Ipv4TotalLength);
+    }
+    let fragment = ip.be16::<{ ipv4::offset::FRAGMENT }>();
+    Ok(Headers {
+        ethertype: ethernet::IPV4,
+        tags,
+        version: 4,
+        protocol: ip.u8::<{ ipv4::offset::PROTOCOL }>(),
+        fragment: if fragment & ipv4::FRAGMENT_OFFSET_MASK != 0 {
+            Fragment::Later
+        } else if fragment & ipv4::MORE_FRAGMENTS != 0 {
+            Fragment::First
+        } else {
+            Fragment::Whole
+        },
+        network: network as u16,
+        transport: (network + header) as u16,
+    })
+}
+
+#[inline(always)]
+fn parse_ipv6(frame: &Frame<'_>, length: u32, tags: u8, network: usize) -> Result<Headers, Malformed> {
+    let ip = frame.window::<{ ipv6::HEADER }>(network).ok_or(Malformed::Ipv6Truncated)?;
+    if ip.u8::<0>() >> 4 != 6 {
+        return Err(Malformed::Ipv6Version);
+    }
+    let payload = ip.be16::<{ ipv6::offset::PAYLOAD_LENGTH }>() as usize;
+    if network + ipv6::HEADER + payload > length as usize {
+        return Err(Malformed::Ipv6PayloadLength);
+    }
+    let mut headers = Headers {
+        ethertype: ethernet::IPV6,
+        tags,
+        version: 6,
+        protocol: ip.u8::<{ ipv6::offset::NEXT_HEADER }>(),
+        fragment: Fragment::Whole,
+        network: network as u16,
+        transport: (network + ipv6::HEADER) as u16,
+    };
+    if ipv6::is_extension(headers.protocol) {
+        walk_extensions(frame, &mut headers)?;
+    }
+    Ok(headers)
+}
+
+/// Moves `protocol` and `transport` behind the extension headers.
+#[inline(always)]
+fn walk_extensions(frame: &Frame<'_>, headers: &mut Headers) -> Result<(), Malformed> {
+    for _ in 0..ipv6::MAX_EXTENSIONS {
+        let next_header = headers.protocol;
+        if !ipv6::is_extension(next_header) {
+            return Ok(());
+        }
+        let at = headers.transport_offset();
+        let extension = frame.window::<8>(at).ok_or(Malformed::Ipv6ExtensionTruncated)?;
+        if next_header == ipv6::FRAGMENT {
+            let fragment = extension.be16::<2>();
+            if fragment & 0xfff8 != 0 {
+                // What follows is the middle of something: its next-header value names the protocol, and no more
+                // headers can be read.
+                headers.fragment = Fragment::Later;
+                headers.protocol = extension.u8::<0>();
+                headers.transport = (at + 8) as u16;
+                return Ok(());
+            }
+            if fragment & 1 != 0 {
+                headers.fragment = Fragment::First;
+            }
+        }
+        headers.protocol = extension.u8::<0>();
+        headers.transport = (at + ipv6::extension_length(next_header, extension.u8::<1>())) as u16;
+    }
+    if ipv6::is_extension(headers.protocol) { Err(Malformed::Ipv6TooManyExtensions) } else { Ok(()) }
+}
