@@ -31,6 +31,8 @@ pub struct Global {
 pub enum Command {
     /// Count packets and bytes per protocol, live
     Count(commands::count::CountArgs),
+    /// Capture packets as XDP saw them: text, hex, JSON or pcapng
+    Dump(commands::dump::DumpArgs),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
 }

@@ -6,9 +6,9 @@ use core::ptr;
 use abi::{Action, Reason};
 use aya_ebpf::{
     Global,
-    bindings::BPF_RB_NO_WAKEUP,
+    bindings::{BPF_RB_NO_WAKEUP, xdp_md},
     btf_maps::{PerCpuArray, PerfEventByteArray, RingBuf},
-    helpers::{bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_submit, bpf_xdp_load_bytes},
+    helpers::{bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_submit},
     macros::btf_map,
     programs::XdpContext,
 };
@@ -22,7 +22,8 @@ use crate::{
 #[btf_map]
 static RECORDS: RingBuf<u8, { RING_BYTES as usize }> = RingBuf::new();
 
-/// For kernels without a ring buffer.
+/// For kernels without a ring buffer (before 5.8) or without `bpf_xdp_load_bytes` (before 5.18): the perf buffer's
+/// helper copies the frame itself.
 #[btf_map]
 static PERF_RECORDS: PerfEventByteArray = PerfEventByteArray::new();
 
@@ -35,9 +36,6 @@ static CAPTURE_SNAPLEN: Global<u32> = Global::new(96);
 /// 1: records go through the perf buffer.
 #[unsafe(no_mangle)]
 static CAPTURE_PERF: Global<u8> = Global::new(0);
-/// 1: the kernel has `bpf_xdp_load_bytes` (5.18), which also reaches the later buffers of a frame.
-#[unsafe(no_mangle)]
-static CAPTURE_LOAD_BYTES: Global<u8> = Global::new(1);
 #[unsafe(no_mangle)]
 static CAPTURE_FILTER: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
@@ -114,7 +112,7 @@ pub fn begin(
     if CAPTURE_PERF.load() != 0 {
         return Pending::Perf;
     }
-    let record = reserve(ctx, frame, length);
+    let record = reserve(ctx, length);
     if record.is_null() { Pending::None } else { Pending::Ring(record) }
 }
 
@@ -161,29 +159,24 @@ fn captured(length: u32) -> u32 {
 
 /// Reserves the smallest record that holds what is wanted of the frame and fills it but for the verdict.
 #[inline(always)]
-fn reserve(ctx: &XdpContext, frame: &Frame<'_>, length: u32) -> *mut u8 {
+fn reserve(ctx: &XdpContext, length: u32) -> *mut u8 {
     let wanted = captured(length);
     if wanted <= CLASSES[0] {
-        reserve_class::<{ CLASSES[0] }, { (HEADER + CLASSES[0]) as usize }>(ctx, frame, length, wanted)
+        reserve_class::<{ CLASSES[0] }, { (HEADER + CLASSES[0]) as usize }>(ctx, length, wanted)
     } else if wanted <= CLASSES[1] {
-        reserve_class::<{ CLASSES[1] }, { (HEADER + CLASSES[1]) as usize }>(ctx, frame, length, wanted)
+        reserve_class::<{ CLASSES[1] }, { (HEADER + CLASSES[1]) as usize }>(ctx, length, wanted)
     } else if wanted <= CLASSES[2] {
-        reserve_class::<{ CLASSES[2] }, { (HEADER + CLASSES[2]) as usize }>(ctx, frame, length, wanted)
+        reserve_class::<{ CLASSES[2] }, { (HEADER + CLASSES[2]) as usize }>(ctx, length, wanted)
     } else if wanted <= CLASSES[3] {
-        reserve_class::<{ CLASSES[3] }, { (HEADER + CLASSES[3]) as usize }>(ctx, frame, length, wanted)
+        reserve_class::<{ CLASSES[3] }, { (HEADER + CLASSES[3]) as usize }>(ctx, length, wanted)
     } else {
         let wanted = if wanted > MAX_SNAPLEN { MAX_SNAPLEN } else { wanted };
-        reserve_class::<{ CLASSES[4] }, { (HEADER + CLASSES[4]) as usize }>(ctx, frame, length, wanted)
+        reserve_class::<{ CLASSES[4] }, { (HEADER + CLASSES[4]) as usize }>(ctx, length, wanted)
     }
 }
 
 #[inline(always)]
-fn reserve_class<const DATA: u32, const SIZE: usize>(
-    ctx: &XdpContext,
-    frame: &Frame<'_>,
-    length: u32,
-    wanted: u32,
-) -> *mut u8 {
+fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u32, wanted: u32) -> *mut u8 {
     let Some(mut bytes) = RECORDS.reserve_bytes(SIZE, 0) else {
         if let Some(lost) = CAPTURE_LOST.get_ptr_mut(0) {
             // SAFETY: this CPU's own value.
@@ -195,62 +188,38 @@ fn reserve_class<const DATA: u32, const SIZE: usize>(
     core::mem::forget(bytes);
     // SAFETY: the reservation is HEADER + DATA bytes.
     let data = unsafe { record.add(HEADER as usize) };
-    let captured = if CAPTURE_LOAD_BYTES.load() != 0 {
-        // The verifier wants the length to be 1..=DATA at the call itself.
-        let want = wanted.wrapping_sub(1) & mask::<DATA>();
-        let want = if want >= DATA { DATA - 1 } else { want } + 1;
-        // SAFETY: `data` has DATA bytes, `want` is at most DATA.
-        if unsafe { bpf_xdp_load_bytes(ctx.ctx, 0, data.cast(), want) } != 0 {
-            // SAFETY: the reservation is ours and not used afterwards.
-            unsafe { bpf_ringbuf_discard(record.cast(), u64::from(BPF_RB_NO_WAKEUP)) };
-            return ptr::null_mut();
-        }
-        want
-    } else {
-        copy_linear::<DATA>(frame, data, wanted)
-    };
+    // The caller made sure of the bound; the verifier has to see it on the very register that is passed, and LLVM would
+    // drop a test that it knows to be superfluous.
+    let want = core::hint::black_box(u64::from(wanted));
+    // SAFETY: `data` has DATA bytes.
+    if want == 0 || want > u64::from(DATA) || unsafe { load_bytes(ctx, data, want) } != 0 {
+        // SAFETY: the reservation is ours and not used afterwards.
+        unsafe { bpf_ringbuf_discard(record.cast(), u64::from(BPF_RB_NO_WAKEUP)) };
+        return ptr::null_mut();
+    }
     let header: *mut RecordHeader = record.cast();
     // SAFETY: the reservation begins with HEADER bytes, eight-byte aligned, and `finish` writes the rest of them.
     unsafe {
         (*header).time = bpf_ktime_get_ns();
         (*header).length = length;
-        (*header).captured = captured;
+        (*header).captured = wanted;
         (*header).queue = ctx.rx_queue_index();
         (*header).ifindex = ctx.ingress_ifindex() as u32;
     }
     record
 }
 
-/// All ones, as wide as `DATA - 1`.
-const fn mask<const DATA: u32>() -> u32 {
-    DATA.next_power_of_two() - 1
-}
-
-/// Copies from the first buffer, eight bytes at a time. Returns how many bytes there are.
+/// `bpf_xdp_load_bytes` from the frame's start. The helper's own binding takes the length as `u32`, and narrowing it
+/// would hide its bound from the verifier.
+///
+/// # Safety
+/// `data` must have `length` bytes.
 #[inline(always)]
-fn copy_linear<const DATA: u32>(frame: &Frame<'_>, data: *mut u8, wanted: u32) -> u32 {
-    // Walking more than this instruction by instruction would be most of the verifier's budget.
-    let limit = if DATA > 2016 { 2016 } else { DATA };
-    let mut at: u32 = 0;
-    while at + 8 <= limit {
-        let Some(window) = frame.window::<8>(at as usize) else { break };
-        if at >= wanted {
-            break;
-        }
-        // SAFETY: at + 8 <= DATA, the size of `data`, which is eight-byte aligned.
-        unsafe { *data.add(at as usize).cast::<[u8; 8]>() = window.bytes() };
-        at += 8;
+unsafe fn load_bytes(ctx: &XdpContext, data: *mut u8, length: u64) -> i64 {
+    type Helper = unsafe extern "C" fn(*mut xdp_md, u64, *mut u8, u64) -> i64;
+    // SAFETY: helper 189 is bpf_xdp_load_bytes(xdp_md, offset, buffer, length); the rest is the caller's promise.
+    unsafe {
+        let helper: Helper = core::mem::transmute(189_usize);
+        helper(ctx.ctx, 0, data, length)
     }
-    let mut tail = 0;
-    while tail < 8 && at < limit {
-        let Some(window) = frame.window::<1>(at as usize) else { break };
-        if at >= wanted {
-            break;
-        }
-        // SAFETY: at < DATA.
-        unsafe { *data.add(at as usize) = window.u8::<0>() };
-        at += 1;
-        tail += 1;
-    }
-    if at < wanted { at } else { wanted }
 }
