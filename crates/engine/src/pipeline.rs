@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use abi::{Reason, Shared, Stage, shared};
+use abi::{Reason, Shared, Stage, shared, stage::FRAGS};
 
 use crate::{
     Attachment, Error, LoadedObject, Map, MapChoice, MapKind, Mode, ObjectFile, Program, attach,
@@ -79,7 +79,7 @@ impl PipelineBuilder {
     /// Loads for frames of more than one buffer (kernel 5.18), which lifts the driver's MTU limit.
     pub fn frags(mut self) -> Self {
         self.choices.frags = true;
-        self.choices.globals.set("FRAGS", 1_u8);
+        self.choices.globals.set("STAGES", self.stages | FRAGS);
         self
     }
 

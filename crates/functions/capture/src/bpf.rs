@@ -12,7 +12,7 @@ use aya_ebpf::{
     macros::btf_map,
     programs::XdpContext,
 };
-use wire::{Frame, Headers, Malformed};
+use wire::{Frame, Headers};
 
 use crate::{
     logic::{self, Filter},
@@ -100,15 +100,18 @@ pub enum Pending {
 
 /// Begins a record if the filter wants the frame.
 #[inline(always)]
-pub fn begin(
-    ctx: &XdpContext,
-    frame: &Frame<'_>,
-    headers: &Result<Headers, Malformed>,
-    length: u32,
-) -> Pending {
-    if !logic::wanted(frame, headers, &Globals) {
-        return Pending::None;
-    }
+pub fn begin(ctx: &XdpContext, frame: &Frame<'_>, headers: &Headers, length: u64) -> Pending {
+    if logic::wanted(frame, headers, &Globals) { start(ctx, length) } else { Pending::None }
+}
+
+/// Begins a record of a malformed frame if the filter wants such.
+#[inline(always)]
+pub fn begin_malformed(ctx: &XdpContext, length: u64) -> Pending {
+    if logic::wants_malformed(&Globals) { start(ctx, length) } else { Pending::None }
+}
+
+#[inline(always)]
+fn start(ctx: &XdpContext, length: u64) -> Pending {
     if CAPTURE_PERF.load() != 0 {
         return Pending::Perf;
     }
@@ -118,7 +121,7 @@ pub fn begin(
 
 /// Hands the record over with its verdict.
 #[inline(always)]
-pub fn finish(ctx: &XdpContext, pending: Pending, length: u32, action: Action, reason: Reason) {
+pub fn finish(ctx: &XdpContext, pending: Pending, length: u64, action: Action, reason: Reason) {
     match pending {
         Pending::None => {}
         Pending::Ring(record) => {
@@ -136,8 +139,8 @@ pub fn finish(ctx: &XdpContext, pending: Pending, length: u32, action: Action, r
             let header = RecordHeader {
                 // SAFETY: the helper has no preconditions.
                 time: unsafe { bpf_ktime_get_ns() },
-                length,
-                captured,
+                length: length as u32,
+                captured: captured as u32,
                 queue: ctx.rx_queue_index(),
                 verdict: action as u32,
                 reason: reason as u32,
@@ -146,37 +149,37 @@ pub fn finish(ctx: &XdpContext, pending: Pending, length: u32, action: Action, r
             // SAFETY: the header has no padding; its bytes live until the call returns.
             let bytes =
                 unsafe { core::slice::from_raw_parts(ptr::from_ref(&header).cast(), HEADER as usize) };
-            PERF_RECORDS.output(ctx, bytes, captured);
+            PERF_RECORDS.output(ctx, bytes, captured as u32);
         }
     }
 }
 
 #[inline(always)]
-fn captured(length: u32) -> u32 {
-    let snaplen = CAPTURE_SNAPLEN.load();
+fn captured(length: u64) -> u64 {
+    let snaplen = u64::from(CAPTURE_SNAPLEN.load());
     if length < snaplen { length } else { snaplen }
 }
 
 /// Reserves the smallest record that holds what is wanted of the frame and fills it but for the verdict.
 #[inline(always)]
-fn reserve(ctx: &XdpContext, length: u32) -> *mut u8 {
+fn reserve(ctx: &XdpContext, length: u64) -> *mut u8 {
     let wanted = captured(length);
-    if wanted <= CLASSES[0] {
+    if wanted <= u64::from(CLASSES[0]) {
         reserve_class::<{ CLASSES[0] }, { (HEADER + CLASSES[0]) as usize }>(ctx, length, wanted)
-    } else if wanted <= CLASSES[1] {
+    } else if wanted <= u64::from(CLASSES[1]) {
         reserve_class::<{ CLASSES[1] }, { (HEADER + CLASSES[1]) as usize }>(ctx, length, wanted)
-    } else if wanted <= CLASSES[2] {
+    } else if wanted <= u64::from(CLASSES[2]) {
         reserve_class::<{ CLASSES[2] }, { (HEADER + CLASSES[2]) as usize }>(ctx, length, wanted)
-    } else if wanted <= CLASSES[3] {
+    } else if wanted <= u64::from(CLASSES[3]) {
         reserve_class::<{ CLASSES[3] }, { (HEADER + CLASSES[3]) as usize }>(ctx, length, wanted)
     } else {
-        let wanted = if wanted > MAX_SNAPLEN { MAX_SNAPLEN } else { wanted };
+        let wanted = wanted.min(u64::from(MAX_SNAPLEN));
         reserve_class::<{ CLASSES[4] }, { (HEADER + CLASSES[4]) as usize }>(ctx, length, wanted)
     }
 }
 
 #[inline(always)]
-fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u32, wanted: u32) -> *mut u8 {
+fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u64, wanted: u64) -> *mut u8 {
     let Some(mut bytes) = RECORDS.reserve_bytes(SIZE, 0) else {
         if let Some(lost) = CAPTURE_LOST.get_ptr_mut(0) {
             // SAFETY: this CPU's own value.
@@ -190,7 +193,7 @@ fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u
     let data = unsafe { record.add(HEADER as usize) };
     // The caller made sure of the bound; the verifier has to see it on the very register that is passed, and LLVM would
     // drop a test that it knows to be superfluous.
-    let want = core::hint::black_box(u64::from(wanted));
+    let want = core::hint::black_box(wanted);
     // SAFETY: `data` has DATA bytes.
     if want == 0 || want > u64::from(DATA) || unsafe { load_bytes(ctx, data, want) } != 0 {
         // SAFETY: the reservation is ours and not used afterwards.
@@ -201,8 +204,8 @@ fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u
     // SAFETY: the reservation begins with HEADER bytes, eight-byte aligned, and `finish` writes the rest of them.
     unsafe {
         (*header).time = bpf_ktime_get_ns();
-        (*header).length = length;
-        (*header).captured = wanted;
+        (*header).length = length as u32;
+        (*header).captured = wanted as u32;
         (*header).queue = ctx.rx_queue_index();
         (*header).ifindex = ctx.ingress_ifindex() as u32;
     }

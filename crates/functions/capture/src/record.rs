@@ -83,7 +83,7 @@ pub fn summarize(bytes: &[u8], length: u32) -> Summary {
     let mut copy = bytes.to_vec();
     let frame = Frame::new(&mut copy);
     let mut summary = Summary { vlan: vlan_ids(bytes), ..Summary::default() };
-    match parse(&frame, length) {
+    match parse(&frame, u64::from(length)) {
         Ok(headers) => fill(&mut summary, &frame, &headers),
         Err(malformed) => {
             summary.protocol = "malformed".into();
@@ -106,7 +106,7 @@ fn fill(summary: &mut Summary, frame: &Frame<'_>, headers: &Headers) {
         summary.source = Some(source);
         summary.destination = Some(destination);
     }
-    if headers.fragment == wire::Fragment::Later {
+    if headers.fragment() == wire::Fragment::Later {
         return;
     }
     match transport::transport(frame, headers) {

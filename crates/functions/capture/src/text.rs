@@ -34,7 +34,7 @@ pub fn describe(bytes: &[u8], length: u32, summary: &Summary) -> String {
     }
     let mut copy = bytes.to_vec();
     let frame = Frame::new(&mut copy);
-    match parse(&frame, length) {
+    match parse(&frame, u64::from(length)) {
         Ok(headers) if headers.version == 0 => line += &not_ip(&frame, &headers, summary, length),
         Ok(headers) => line += &ip(&frame, &headers, summary, length),
         Err(malformed) => {
@@ -74,11 +74,11 @@ fn ip(frame: &Frame<'_>, headers: &Headers, summary: &Summary, length: u32) -> S
     let source = end(&summary.source, summary.source_port);
     let destination = end(&summary.destination, summary.destination_port);
     let payload = ip_end(frame, headers, length).saturating_sub(headers.transport_offset());
-    let what = match headers.fragment {
+    let what = match headers.fragment() {
         Fragment::Later => format!("{} fragment, later part, length {payload}", summary.protocol),
         _ => upper_layer(frame, headers, summary, payload),
     };
-    let first = if headers.fragment == Fragment::First { ", first fragment" } else { "" };
+    let first = if headers.fragment() == Fragment::First { ", first fragment" } else { "" };
     format!("{family} {source} > {destination}: {what}{first}")
 }
 

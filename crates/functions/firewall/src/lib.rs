@@ -6,7 +6,7 @@ pub mod bpf {
     use abi::Step;
     use wire::{Frame, Headers};
     #[inline(always)]
-    pub fn run(_: &Frame<'_>, _: &Headers, _: u32) -> Step {
+    pub fn run(_: &Frame<'_>, _: &Headers, _: u64) -> Step {
         Step::Next
     }
 }
