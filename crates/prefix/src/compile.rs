@@ -1,0 +1,143 @@
+//! From address ranges to nodes and lines: the shape of the table is decided here and nowhere else.
+
+use crate::address::Address;
+use crate::address::sealed::{Line, Piece};
+use crate::entry::{NODE, pointer};
+use crate::interval::Interval;
+use crate::span::Prefix;
+
+/// An array has no free element left.
+#[derive(Debug)]
+pub(crate) struct Exhausted;
+
+/// Where compiled elements go: the arrays, or a counter.
+pub(crate) trait Sink<A: Address> {
+    /// A fresh node; its entries are all set before it is used.
+    fn new_node(&mut self) -> Result<u32, Exhausted>;
+    fn set(&mut self, node: u32, byte: usize, entry: u32);
+    fn new_line(&mut self, line: A::Line) -> Result<u32, Exhausted>;
+}
+
+/// A range as lines see it: a value, or a unit of the key (a /64) that is divided further.
+enum Part<'a, A> {
+    Value(u32),
+    Divided(Prefix<A>, &'a [Interval<A>]),
+}
+
+/// Compiles `chunk` and returns the entry for it. `intervals` are the ones that touch the chunk; the first may
+/// begin before it.
+pub(crate) fn compile<A: Address>(
+    sink: &mut impl Sink<A>,
+    chunk: Prefix<A>,
+    intervals: &[Interval<A>],
+) -> Result<u32, Exhausted> {
+    if let [only] = intervals {
+        return Ok(only.value);
+    }
+    match parts(chunk, intervals) {
+        Some(parts) => {
+            let mut pieces = Vec::with_capacity(parts.len());
+            for (bound, part) in parts {
+                let entry = match part {
+                    Part::Value(value) => value,
+                    Part::Divided(unit, intervals) => compile(sink, unit, intervals)?,
+                };
+                pieces.push(Piece { bound, entry });
+            }
+            lines(sink, A::line_kind(chunk.len()), &pieces)
+        }
+        None => node(sink, chunk, intervals),
+    }
+}
+
+/// One entry for each value of the next 8 bits.
+fn node<A: Address>(
+    sink: &mut impl Sink<A>,
+    chunk: Prefix<A>,
+    intervals: &[Interval<A>],
+) -> Result<u32, Exhausted> {
+    let index = sink.new_node()?;
+    let mut from = 0;
+    for byte in 0..256 {
+        let child = child(chunk, byte);
+        while intervals.get(from + 1).is_some_and(|next| next.start <= child.addr()) {
+            from += 1;
+        }
+        let inside = intervals[from + 1..].partition_point(|next| next.start <= child.last());
+        let entry = compile(sink, child, &intervals[from..=from + inside])?;
+        sink.set(index, byte, entry);
+    }
+    Ok(pointer(NODE, index))
+}
+
+/// Chunk number `byte` of the 256 in `chunk`.
+pub(crate) fn child<A: Address>(chunk: Prefix<A>, byte: usize) -> Prefix<A> {
+    Prefix::sort_key(chunk.addr().child(chunk.len(), byte), chunk.len() + 8)
+}
+
+/// A tree of lines over `pieces`, as flat and as even as the fan-out allows.
+fn lines<A: Address>(sink: &mut impl Sink<A>, kind: u32, pieces: &[Piece]) -> Result<u32, Exhausted> {
+    let fanout = A::Line::FANOUT;
+    if let [only] = pieces {
+        return Ok(only.entry);
+    }
+    if pieces.len() <= fanout {
+        return Ok(pointer(kind, sink.new_line(A::Line::new(pieces))?));
+    }
+    let mut below = fanout;
+    while below * fanout < pieces.len() {
+        below *= fanout;
+    }
+    let groups = pieces.len().div_ceil(below);
+    let mut children = Vec::with_capacity(groups);
+    for group in 0..groups {
+        let range = pieces.len() * group / groups..pieces.len() * (group + 1) / groups;
+        let group = &pieces[range];
+        children.push(Piece { bound: group[0].bound, entry: lines::<A>(sink, kind, group)? });
+    }
+    Ok(pointer(kind, sink.new_line(A::Line::new(&children))?))
+}
+
+/// The chunk as ranges of the keys its lines compare; `None` when there are more than lines should hold.
+///
+/// A unit is what one key covers: a /64 above IPv6 bit 64, else a single address. A boundary inside a unit makes
+/// the unit a range of its own.
+fn parts<A: Address>(chunk: Prefix<A>, intervals: &[Interval<A>]) -> Option<Vec<(u64, Part<'_, A>)>> {
+    let depth = chunk.len();
+    let unit_len = if depth < A::HIGH_DEPTH { A::HIGH_DEPTH } else { A::WIDTH };
+    if unit_len == A::WIDTH && intervals.len() > A::LINE_RANGES {
+        return None;
+    }
+    let mut out = Vec::with_capacity(intervals.len().min(A::LINE_RANGES));
+    let mut at = chunk.addr();
+    let mut here = 0;
+    loop {
+        if out.len() >= A::LINE_RANGES {
+            return None;
+        }
+        let Some(next) = intervals.get(here + 1) else {
+            out.push((at.key(depth), Part::Value(intervals[here].value)));
+            return Some(out);
+        };
+        let unit = Prefix::sort_key(next.start.first(unit_len), unit_len);
+        if at < unit.addr() {
+            out.push((at.key(depth), Part::Value(intervals[here].value)));
+            at = unit.addr();
+            if at == next.start {
+                here += 1;
+            }
+            continue;
+        }
+        // The boundary lies inside the unit that begins here.
+        let inside = intervals[here + 1..].partition_point(|next| next.start <= unit.last());
+        out.push((at.key(depth), Part::Divided(unit, &intervals[here..=here + inside])));
+        here += inside;
+        if unit.last() == chunk.last() {
+            return Some(out);
+        }
+        at = unit.last().next();
+        if intervals.get(here + 1).is_some_and(|next| next.start == at) {
+            here += 1;
+        }
+    }
+}
