@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::address::Address;
 use crate::address::sealed::Line;
 use crate::compile::{Exhausted, Sink};
-use crate::entry::{INDEX_LIMIT, NODE, Node, index, is_value, kind};
+use crate::entry::{HIGH_LINE, INDEX_LIMIT, NODE, Node, index, is_value, kind};
 use crate::plan::{ROOT_NODES, Sizes};
 
 /// Elements of one array: never used, free, or waiting until no reader can still hold them.
@@ -108,6 +108,25 @@ impl<N: AsRef<[Node]> + AsMut<[Node]>, L> Arrays<N, L> {
         self.lines.as_ref()
     }
 
+    /// Follows the high lines below `entry` as a reader looking for `addr` would, and returns where they end: every
+    /// place in the last line where that entry stands, and the entry.
+    pub(crate) fn find_in_high_lines<A: Address>(&self, mut entry: u32, addr: A) -> (Vec<Slot>, u32)
+    where
+        L: AsRef<[A::Line]>,
+    {
+        loop {
+            let at = index(entry);
+            let line = &self.lines::<A>()[at as usize];
+            let next = line.find(addr.key(0));
+            if kind(next) != HIGH_LINE {
+                let places = line.entries().iter().enumerate().filter(|(_, entry)| **entry == next);
+                let slots = places.map(|(position, _)| Slot::Line { index: at, position });
+                return (slots.collect(), next);
+            }
+            entry = next;
+        }
+    }
+
     /// Makes `entry`, and everything written for it before, visible to readers in one store.
     pub(crate) fn publish<A: Address>(&mut self, slot: Slot, entry: u32)
     where
@@ -124,12 +143,13 @@ impl<N: AsRef<[Node]> + AsMut<[Node]>, L> Arrays<N, L> {
         unsafe { AtomicU32::from_ptr(place) }.store(entry, Ordering::Release);
     }
 
-    /// Notes everything below `entry`, which readers may still be walking, for reuse after the grace period.
-    pub(crate) fn retire<A: Address>(&mut self, entry: u32)
+    /// Notes everything below `entry` but `kept`, which readers may still be walking, for reuse after the grace
+    /// period.
+    pub(crate) fn retire<A: Address>(&mut self, entry: u32, kept: &[u32])
     where
         L: AsRef<[A::Line]>,
     {
-        if is_value(entry) {
+        if is_value(entry) || kept.contains(&entry) {
             return;
         }
         let at = index(entry);
@@ -144,7 +164,7 @@ impl<N: AsRef<[Node]> + AsMut<[Node]>, L> Arrays<N, L> {
         for child in children {
             // A line that is not full repeats its last entry; no other pointer is there twice.
             if child != before {
-                self.retire::<A>(child);
+                self.retire::<A>(child, kept);
             }
             before = child;
         }

@@ -16,6 +16,10 @@ pub(crate) trait Sink<A: Address> {
     fn new_node(&mut self) -> Result<u32, Exhausted>;
     fn set(&mut self, node: u32, byte: usize, entry: u32);
     fn new_line(&mut self, line: A::Line) -> Result<u32, Exhausted>;
+    /// A pointer to `unit`, already compiled and still right, to be used again.
+    fn existing(&mut self, _unit: Prefix<A>) -> Option<u32> {
+        None
+    }
 }
 
 /// A range as lines see it: a value, or a unit of the key (a /64) that is divided further.
@@ -40,7 +44,10 @@ pub(crate) fn compile<A: Address>(
             for (bound, part) in parts {
                 let entry = match part {
                     Part::Value(value) => value,
-                    Part::Divided(unit, intervals) => compile(sink, unit, intervals)?,
+                    Part::Divided(unit, intervals) => match sink.existing(unit) {
+                        Some(entry) => entry,
+                        None => compile(sink, unit, intervals)?,
+                    },
                 };
                 pieces.push(Piece { bound, entry });
             }
@@ -104,15 +111,16 @@ fn lines<A: Address>(sink: &mut impl Sink<A>, kind: u32, pieces: &[Piece]) -> Re
 /// the unit a range of its own.
 fn parts<A: Address>(chunk: Prefix<A>, intervals: &[Interval<A>]) -> Option<Vec<(u64, Part<'_, A>)>> {
     let depth = chunk.len();
+    let ranges = A::line_ranges(depth);
     let unit_len = if depth < A::HIGH_DEPTH { A::HIGH_DEPTH } else { A::WIDTH };
-    if unit_len == A::WIDTH && intervals.len() > A::LINE_RANGES {
+    if unit_len == A::WIDTH && intervals.len() > ranges {
         return None;
     }
-    let mut out = Vec::with_capacity(intervals.len().min(A::LINE_RANGES));
+    let mut out = Vec::with_capacity(intervals.len().min(ranges));
     let mut at = chunk.addr();
     let mut here = 0;
     loop {
-        if out.len() >= A::LINE_RANGES {
+        if out.len() >= ranges {
             return None;
         }
         let Some(next) = intervals.get(here + 1) else {

@@ -4,14 +4,16 @@
 //! address is answered through exactly one of those entries, so a reader sees the old answer or the new one.
 
 use crate::address::Address;
-use crate::address::sealed::Line;
-use crate::arrays::Slot;
-use crate::compile::{Exhausted, child, compile};
+use crate::arrays::{Arrays, Slot};
+use crate::compile::{Exhausted, Sink, child, compile};
 use crate::entry::{HIGH_LINE, NODE, Node, VALUE_MAX, index, is_value, kind};
 use crate::interval::flatten;
 use crate::plan::{ROOT_BITS, ROOT_CHUNKS, root_chunk};
 use crate::span::Prefix;
 use crate::table::{Table, root_slot};
+
+#[cfg(test)]
+mod tests;
 
 /// A node with no more prefixes than this below it is turned back into a line, which holds them in any position.
 const SPARSE: usize = 2;
@@ -42,6 +44,8 @@ impl std::error::Error for UpdateError {}
 struct Changes {
     stores: Vec<(Slot, u32)>,
     replaced: Vec<u32>,
+    /// Pointers below those that live on.
+    kept: Vec<u32>,
 }
 
 /// The entry for a chunk, as it is.
@@ -86,14 +90,19 @@ where
             };
             return Err(UpdateError::Full);
         }
-        for (slot, entry) in changes.stores {
-            self.arrays.publish::<A>(slot, entry);
+        for (slot, entry) in &changes.stores {
+            self.arrays.publish::<A>(*slot, *entry);
         }
+        self.finish(changes);
+        Ok(before)
+    }
+
+    /// Settles who owns which element once all stores of `changes` are made.
+    fn finish(&mut self, changes: Changes) {
         for entry in changes.replaced {
-            self.arrays.retire::<A>(entry);
+            self.arrays.retire::<A>(entry, &changes.kept);
         }
         self.arrays.keep_taken();
-        Ok(before)
     }
 
     /// Writes what must change inside `prefix` into free elements.
@@ -128,7 +137,7 @@ where
         }
         if kind(entry) == HIGH_LINE && prefix.len() > A::HIGH_DEPTH && inside > 0 {
             let unit = Prefix::sort_key(prefix.addr().first(A::HIGH_DEPTH), A::HIGH_DEPTH);
-            let (slots, below) = self.find_in_high_lines(entry, unit.addr());
+            let (slots, below) = self.arrays.find_in_high_lines(entry, unit.addr());
             if !is_value(below) {
                 let cover = self.cover(unit.addr(), chunk.len(), A::HIGH_DEPTH).unwrap_or(cover);
                 let place = Place { slots, entry: below, chunk: unit, cover };
@@ -137,7 +146,8 @@ where
         }
         let mut intervals = Vec::new();
         flatten(&mut intervals, chunk, cover.1, self.inner(chunk));
-        let new = compile::<A>(&mut self.arrays, chunk, &intervals)?;
+        let mut rewrite = Rewrite { arrays: &mut self.arrays, entry, prefix, kept: &mut changes.kept };
+        let new = compile(&mut rewrite, chunk, &intervals)?;
         if new != entry {
             changes.stores.extend(place.slots.into_iter().map(|slot| (slot, new)));
             changes.replaced.push(entry);
@@ -187,21 +197,45 @@ where
         let to = Prefix::sort_key(chunk.last(), u8::MAX);
         self.prefixes.range(from..=to).map(|(prefix, value)| (*prefix, *value))
     }
+}
 
-    /// Follows the high lines below `entry` as a reader looking for `addr` would, and returns where it ends: the
-    /// entry, and every place in its line where it stands.
-    fn find_in_high_lines(&self, mut entry: u32, addr: A) -> (Vec<Slot>, u32) {
-        loop {
-            let at = index(entry);
-            let line = &self.arrays.lines::<A>()[at as usize];
-            let next = line.find(addr.key(0));
-            if kind(next) == HIGH_LINE {
-                entry = next;
-                continue;
-            }
-            let places = line.entries().iter().enumerate().filter(|(_, entry)| **entry == next);
-            let slots = places.map(|(position, _)| Slot::Line { index: at, position }).collect();
-            return (slots, next);
+/// The arrays while a chunk is compiled anew because of `prefix`: what `entry` led to for a /64 beside the prefix
+/// stays as it is, however much there is in it.
+struct Rewrite<'a, A, N, L> {
+    arrays: &'a mut Arrays<N, L>,
+    entry: u32,
+    prefix: Prefix<A>,
+    kept: &'a mut Vec<u32>,
+}
+
+impl<A, N, L> Sink<A> for Rewrite<'_, A, N, L>
+where
+    A: Address,
+    N: AsRef<[Node]> + AsMut<[Node]>,
+    L: AsRef<[A::Line]> + AsMut<[A::Line]>,
+{
+    fn new_node(&mut self) -> Result<u32, Exhausted> {
+        Sink::<A>::new_node(self.arrays)
+    }
+
+    fn set(&mut self, node: u32, byte: usize, entry: u32) {
+        Sink::<A>::set(self.arrays, node, byte, entry);
+    }
+
+    fn new_line(&mut self, line: A::Line) -> Result<u32, Exhausted> {
+        Sink::<A>::new_line(self.arrays, line)
+    }
+
+    fn existing(&mut self, unit: Prefix<A>) -> Option<u32> {
+        let beside = self.prefix.last() < unit.addr() || unit.last() < self.prefix.addr();
+        if kind(self.entry) != HIGH_LINE || !beside {
+            return None;
         }
+        let (_, below) = self.arrays.find_in_high_lines::<A>(self.entry, unit.addr());
+        if is_value(below) {
+            return None;
+        }
+        self.kept.push(below);
+        Some(below)
     }
 }

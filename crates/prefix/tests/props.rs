@@ -81,7 +81,7 @@ fn check<A: Address>(
 macro_rules! props {
     ($addr:ty, $prefix:ident, $random:ident, $step:ident, $built:ident, $changed:ident) => {
         proptest! {
-            #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+            #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..Default::default() })]
 
             #[test]
             fn $built(list in vec(($prefix(), value()), 0..400), random in vec($random(), 200)) {
