@@ -1,5 +1,6 @@
 //! The two arrays with their free elements. The packet path may be reading them at any time.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::address::Address;
@@ -181,8 +182,8 @@ where
         self.node_pool.take()
     }
 
-    fn set(&mut self, node: u32, byte: usize, entry: u32) {
-        self.nodes.as_mut()[node as usize].0[byte] = entry;
+    fn fill(&mut self, node: u32, bytes: Range<usize>, entry: u32) {
+        self.nodes.as_mut()[node as usize].0[bytes].fill(entry);
     }
 
     fn new_line(&mut self, line: A::Line) -> Result<u32, Exhausted> {

@@ -1,5 +1,7 @@
 //! From address ranges to nodes and lines: the shape of the table is decided here and nowhere else.
 
+use std::ops::Range;
+
 use crate::address::Address;
 use crate::address::sealed::{Line, Piece};
 use crate::entry::{NODE, pointer};
@@ -14,7 +16,7 @@ pub(crate) struct Exhausted;
 pub(crate) trait Sink<A: Address> {
     /// A fresh node; its entries are all set before it is used.
     fn new_node(&mut self) -> Result<u32, Exhausted>;
-    fn set(&mut self, node: u32, byte: usize, entry: u32);
+    fn fill(&mut self, node: u32, bytes: Range<usize>, entry: u32);
     fn new_line(&mut self, line: A::Line) -> Result<u32, Exhausted>;
     /// A pointer to `unit`, already compiled and still right, to be used again.
     fn existing(&mut self, _unit: Prefix<A>) -> Option<u32> {
@@ -64,15 +66,28 @@ fn node<A: Address>(
     intervals: &[Interval<A>],
 ) -> Result<u32, Exhausted> {
     let index = sink.new_node()?;
-    let mut from = 0;
-    for byte in 0..256 {
-        let child = child(chunk, byte);
-        while intervals.get(from + 1).is_some_and(|next| next.start <= child.addr()) {
-            from += 1;
+    let mut byte = 0;
+    let mut here = 0;
+    while byte < 256 {
+        let next = intervals.get(here + 1);
+        let until = next.map_or(256, |next| next.start.byte(chunk.len()));
+        if byte < until {
+            sink.fill(index, byte..until, intervals[here].value);
+            byte = until;
+            continue;
         }
-        let inside = intervals[from + 1..].partition_point(|next| next.start <= child.last());
-        let entry = compile(sink, child, &intervals[from..=from + inside])?;
-        sink.set(index, byte, entry);
+        // A boundary lies in this child: at its start, or further in.
+        let child = child(chunk, byte);
+        if next.is_some_and(|next| next.start == child.addr()) {
+            here += 1;
+        }
+        let inside = intervals[here + 1..].iter().take_while(|next| next.start <= child.last()).count();
+        if inside > 0 {
+            let entry = compile(sink, child, &intervals[here..=here + inside])?;
+            sink.fill(index, byte..byte + 1, entry);
+            here += inside;
+            byte += 1;
+        }
     }
     Ok(pointer(NODE, index))
 }

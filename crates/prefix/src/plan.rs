@@ -1,5 +1,7 @@
 //! How many elements a list needs, known before any map is made.
 
+use std::ops::Range;
+
 use crate::address::Address;
 use crate::address::sealed::Line;
 use crate::compile::{Exhausted, Sink, compile};
@@ -83,7 +85,7 @@ impl<A: Address> Sink<A> for Sizes {
         self.nodes += 1;
         Ok(0)
     }
-    fn set(&mut self, _node: u32, _byte: usize, _entry: u32) {}
+    fn fill(&mut self, _node: u32, _bytes: Range<usize>, _entry: u32) {}
     fn new_line(&mut self, _line: A::Line) -> Result<u32, Exhausted> {
         const { assert!(size_of::<A::Line>() == 64 && A::Line::FANOUT > 1) };
         self.lines += 1;

@@ -3,6 +3,8 @@
 //! A change is first written into free elements, then shown entry by entry, each with one 32-bit store. Every
 //! address is answered through exactly one of those entries, so a reader sees the old answer or the new one.
 
+use std::ops::Range;
+
 use crate::address::Address;
 use crate::arrays::{Arrays, Slot};
 use crate::compile::{Exhausted, Sink, child, compile};
@@ -218,8 +220,8 @@ where
         Sink::<A>::new_node(self.arrays)
     }
 
-    fn set(&mut self, node: u32, byte: usize, entry: u32) {
-        Sink::<A>::set(self.arrays, node, byte, entry);
+    fn fill(&mut self, node: u32, bytes: Range<usize>, entry: u32) {
+        Sink::<A>::fill(self.arrays, node, bytes, entry);
     }
 
     fn new_line(&mut self, line: A::Line) -> Result<u32, Exhausted> {

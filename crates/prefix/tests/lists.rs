@@ -146,3 +146,17 @@ fn a_change_beside_a_crowded_slash_64_does_not_copy_it() {
     table.quiesce();
     assert_eq!(table.used(), sizes);
 }
+
+#[test]
+fn a_refused_change_gives_back_what_it_took() {
+    // Eleven ranges fill the only line; two more need three lines, and two are free.
+    let list: Vec<_> = (1..=5).map(|n| (v4(0x0a00_0000 + (n << 9), 24), n)).collect();
+    let mut table = TableV4::build(&list, vec![Node::EMPTY; 256], vec![prefix::LineV4::EMPTY; 3]).unwrap();
+    let used = table.used();
+    assert_eq!(used.lines, 1);
+    assert_eq!(table.insert(v4(0x0a00_8000, 24), 7), Err(UpdateError::Full));
+    assert_eq!(table.used(), used);
+    // Both free lines are still there: an existing prefix can change its value twice.
+    assert_eq!((table.insert(list[0].0, 8), table.insert(list[0].0, 9)), (Ok(Some(1)), Ok(Some(8))));
+    assert_eq!(table.insert(list[0].0, 8), Err(UpdateError::Full));
+}

@@ -6,8 +6,8 @@ use super::*;
 use crate::model::Model;
 use crate::{LineV4, LineV6, TablesV4, TablesV6, lookup_v4, lookup_v6};
 
-/// A reader that loads its first `before` elements from the arrays as they were before a change and the others
-/// from the arrays as they are.
+/// A reader that loads its first `before` elements from the arrays as they were after the last `quiesce` and the
+/// others from the arrays as they are.
 struct Paused<'a, L> {
     old: (&'a [Node], &'a [L]),
     new: (&'a [Node], &'a [L]),
@@ -64,32 +64,36 @@ fn step_through<A: Address>(
 ) {
     let mut random = Xorshift(0x5eed_2026);
     let mut table = Table::<A, _, _>::in_memory(&[], 2_000).unwrap();
-    let mut model = Model::new(&[]);
+    let mut old = (table.arrays.nodes().to_vec(), table.arrays.lines::<A>().to_vec());
+    // Every list there was since `quiesce`, the present one last.
+    let mut models = vec![Model::new(&[])];
     let mut stores = 0;
     for round in 0..rounds {
         let present: Vec<_> = table.prefixes.keys().copied().collect();
         let remove = !present.is_empty() && random.next() % 5 < 2;
         let target =
             if remove { present[random.next() as usize % present.len()] } else { prefix(&mut random) };
-        let probes: Vec<A> = present.iter().chain([&target]).flat_map(|p| [p.addr(), p.last()]).collect();
-        let answers = |model: &Model<A>| probes.iter().map(|addr| model.lookup(*addr)).collect::<Vec<_>>();
-
-        let old_answers = answers(&model);
-        let old = (table.arrays.nodes().to_vec(), table.arrays.lines::<A>().to_vec());
+        let mut model = models[models.len() - 1].clone();
         if remove {
             model.remove(target);
             table.prefixes.remove(&target);
         } else {
-            let value = 1 + (random.next() % 7) as u32;
+            let value = 1 + random.next() as u32 % VALUE_MAX;
             model.insert(target, value);
             table.prefixes.insert(target, value);
         }
-        let new_answers = answers(&model);
+        models.push(model);
+        let probes: Vec<(A, Vec<u32>)> = present
+            .iter()
+            .chain([&target])
+            .flat_map(|prefix| [prefix.addr(), prefix.last()])
+            .map(|addr| (addr, models.iter().map(|model| model.lookup(addr)).collect()))
+            .collect();
 
         let mut changes = Changes::default();
         table.prepare(target, &mut changes).unwrap();
         for done in 0..=changes.stores.len() {
-            for (at, addr) in probes.iter().enumerate() {
+            for (addr, answers) in &probes {
                 for before in 0..8 {
                     let reader = Paused {
                         old: (&old.0, &old.1),
@@ -97,11 +101,12 @@ fn step_through<A: Address>(
                         before: Cell::new(before),
                     };
                     let answer = lookup(&reader, *addr);
+                    // A reader that starts now sees this change or the one before, nothing older.
+                    let right = if before == 0 { &answers[answers.len() - 2..] } else { &answers[..] };
                     assert!(
-                        answer == old_answers[at] || answer == new_answers[at],
-                        "round {round}, {done} stores made: {addr:x?} gives {answer}, was {}, becomes {}",
-                        old_answers[at],
-                        new_answers[at]
+                        right.contains(&answer),
+                        "round {round}, {done} stores made, {before} loads before: {addr:x?} gives {answer}, not \
+                         one of {right:?}"
                     );
                 }
             }
@@ -110,12 +115,14 @@ fn step_through<A: Address>(
                 stores += 1;
             }
         }
-        for (at, addr) in probes.iter().enumerate() {
-            assert_eq!(table.lookup(*addr), new_answers[at], "round {round}: {addr:x?}");
+        for (addr, answers) in &probes {
+            assert_eq!(Some(&table.lookup(*addr)), answers.last(), "round {round}: {addr:x?}");
         }
         table.finish(changes);
-        if round % 3 == 0 {
+        if random.next().is_multiple_of(5) {
             table.quiesce();
+            old = (table.arrays.nodes().to_vec(), table.arrays.lines::<A>().to_vec());
+            models.drain(..models.len() - 1);
         }
     }
     assert!(stores > rounds / 2, "only {stores} stores in {rounds} rounds");
