@@ -19,7 +19,7 @@ mod test_run;
 
 pub use attach::{Attachment, Mode, attach, ifindex, ifindex_exists};
 pub use btf::release as kernel_release;
-pub use cpu::possible_cpus;
+pub use cpu::{possible_cpus, wait_for_packets};
 pub use diagnose::{Diagnosis, diagnose, exit};
 pub use error::Error;
 pub use floor::floor;

@@ -23,6 +23,9 @@ const STAGE_MAPS: [(&str, Stage); 5] = [
     ("LOCAL", Stage::Redirect),
 ];
 
+/// Maps with a size that is not in entries: a ring's is in bytes, whole pages.
+const SMALLEST_RING: u32 = 4096;
+
 /// What to load.
 #[derive(Debug, Clone)]
 pub struct PipelineBuilder {
@@ -37,7 +40,7 @@ impl PipelineBuilder {
         choices.globals.set("STAGES", stages);
         for (map, stage) in STAGE_MAPS {
             if stages & stage.bit() == 0 {
-                let entries = if map == "RECORDS" { 4096 } else { 1 };
+                let entries = if map == "RECORDS" { SMALLEST_RING } else { 1 };
                 choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
             }
         }
@@ -107,7 +110,7 @@ impl PipelineBuilder {
 
     pub fn load(&self) -> Result<Pipeline, Error> {
         let object = ObjectFile::parse(OBJECT)?.load(&self.choices)?;
-        Ok(Pipeline { object, stages: self.stages })
+        Ok(Pipeline { object, stages: self.stages, frags: self.choices.frags })
     }
 }
 
@@ -133,6 +136,7 @@ shared! {
 pub struct Pipeline {
     object: LoadedObject,
     stages: u32,
+    frags: bool,
 }
 
 impl Pipeline {
@@ -155,6 +159,11 @@ impl Pipeline {
     /// Bits of the stages that are on.
     pub fn stages(&self) -> u32 {
         self.stages
+    }
+
+    /// Whether it takes frames of several buffers.
+    pub fn has_frags(&self) -> bool {
+        self.frags
     }
 
     /// Frames by reason, summed over CPUs.

@@ -65,3 +65,6 @@ impl Node {
         }
     }
 }
+
+// SAFETY: 256 u32 without padding.
+unsafe impl abi::Shared for Node {}

@@ -13,6 +13,11 @@ pub struct LineV4 {
     pub(crate) entries: [u32; 11],
 }
 
+// SAFETY: integers that fill the 64 bytes, as the assertion says.
+unsafe impl abi::Shared for LineV4 {}
+
+const _: () = assert!(size_of::<LineV4>() == 10 * 2 + 11 * 4);
+
 impl LineV4 {
     /// All zero, as a new map's memory is.
     pub const EMPTY: Self = Self { bounds: [0; 10], entries: [0; 11] };

@@ -16,6 +16,11 @@ pub struct LineV6 {
 /// Levels of lines below one entry: 6 x 6 ranges.
 const LINE_LEVELS: u32 = 2;
 
+// SAFETY: integers that fill the 64 bytes, as the assertion says.
+unsafe impl abi::Shared for LineV6 {}
+
+const _: () = assert!(size_of::<LineV6>() == 5 * 8 + 6 * 4);
+
 impl LineV6 {
     /// All zero, as a new map's memory is.
     pub const EMPTY: Self = Self { bounds: [0; 5], entries: [0; 6] };

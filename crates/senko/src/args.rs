@@ -33,6 +33,10 @@ pub enum Command {
     Count(commands::count::CountArgs),
     /// Capture packets as XDP saw them: text, hex, JSON or pcapng
     Dump(commands::dump::DumpArgs),
+    /// Drop packets by the prefix of their source, hits per prefix
+    Firewall(commands::firewall::FirewallArgs),
+    /// Make throw-away hosts in network namespaces to try things on
+    Lab(lab::cli::Args),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
 }

@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod count;
 pub mod dump;
+pub mod firewall;
 
 use crate::{
     args::{Cli, Command, Global},
@@ -16,6 +17,8 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     match command {
         Command::Count(args) => count::run(args, &global),
         Command::Dump(args) => dump::run(args, &global),
+        Command::Firewall(args) => firewall::run(args, &global),
+        Command::Lab(args) => Ok(lab::cli::run(args, global.json)?),
         Command::Completions(args) => completions::run(&args),
     }
 }
