@@ -9,7 +9,7 @@ use crate::{
     object::LoadChoices,
 };
 
-static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
+pub(crate) static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
 
 /// The XDP program's name inside the object and in `senko status`.
 pub const PROGRAM: &str = "senko";
@@ -26,6 +26,11 @@ const STAGE_MAPS: [(&str, Stage); 5] = [
 /// Maps with a size that is not in entries: a ring's is in bytes, whole pages.
 const SMALLEST_RING: u32 = 4096;
 
+/// The stages' maps at their smallest.
+pub(crate) fn smallest_maps() -> impl Iterator<Item = (&'static str, u32)> {
+    STAGE_MAPS.into_iter().map(|(map, _)| (map, if map == "RECORDS" { SMALLEST_RING } else { 1 }))
+}
+
 /// What to load.
 #[derive(Debug, Clone)]
 pub struct PipelineBuilder {
@@ -38,11 +43,9 @@ impl PipelineBuilder {
         let stages = stages.iter().fold(0, |bits, stage| bits | stage.bit());
         let mut choices = LoadChoices { programs: vec![PROGRAM.into()], ..LoadChoices::default() };
         choices.globals.set("STAGES", stages);
-        for (map, stage) in STAGE_MAPS {
-            if stages & stage.bit() == 0 {
-                let entries = if map == "RECORDS" { SMALLEST_RING } else { 1 };
-                choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
-            }
+        let off = STAGE_MAPS.iter().zip(smallest_maps()).filter(|((_, stage), _)| stages & stage.bit() == 0);
+        for (_, (map, entries)) in off {
+            choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
         }
         Self { stages, choices }
     }

@@ -35,6 +35,8 @@ pub enum Command {
     Dump(commands::dump::DumpArgs),
     /// Drop packets by the prefix of their source, hits per prefix
     Firewall(commands::firewall::FirewallArgs),
+    /// Answer pings, or join two ports into a cable, without the kernel's stack
+    Redirect(commands::redirect::RedirectArgs),
     /// Make throw-away hosts in network namespaces to try things on
     Lab(lab::cli::Args),
     /// Print a shell's completion script

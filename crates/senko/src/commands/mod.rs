@@ -4,6 +4,7 @@ pub mod completions;
 pub mod count;
 pub mod dump;
 pub mod firewall;
+pub mod redirect;
 
 use crate::{
     args::{Cli, Command, Global},
@@ -18,6 +19,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Count(args) => count::run(args, &global),
         Command::Dump(args) => dump::run(args, &global),
         Command::Firewall(args) => firewall::run(args, &global),
+        Command::Redirect(args) => redirect::run(&args, &global),
         Command::Lab(args) => Ok(lab::cli::run(args, global.json)?),
         Command::Completions(args) => completions::run(&args),
     }
