@@ -31,6 +31,8 @@ pub struct Global {
 pub enum Command {
     /// Count packets and bytes per protocol, live
     Count(commands::count::CountArgs),
+    /// Say whether this system and its interfaces can run XDP, and what fixes what is missing
+    Doctor(commands::doctor::DoctorArgs),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
 }

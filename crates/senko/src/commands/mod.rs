@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod count;
+pub mod doctor;
 
 use crate::{
     args::{Cli, Command, Global},
@@ -14,6 +15,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     enter_netns(&global)?;
     match command {
         Command::Count(args) => count::run(args, &global),
+        Command::Doctor(args) => doctor::run(&args, &global),
         Command::Completions(args) => completions::run(&args),
     }
 }
