@@ -16,11 +16,22 @@ use crate::{
     netlink::{self, Device, LinkFacts},
 };
 
-/// One page, the frame's headroom for XDP, `struct skb_shared_info` (320 bytes on 64 bits) and the Ethernet header:
-/// `veth_xdp_set` in `drivers/net/veth.c`. Measured here on 6.18: 3506 attaches, 3507 does not.
-pub const MAX_MTU: u32 = 4096 - 256 - 320 - 14;
+/// The largest MTU of a peer that native mode takes without frags: one page less the headroom for XDP,
+/// `struct skb_shared_info` (320 bytes on 64 bits) and the Ethernet header. `veth_xdp_set` in `drivers/net/veth.c`;
+/// measured on 6.18 with 4 KiB pages: 3506 attaches, 3507 does not.
+pub fn max_mtu() -> u32 {
+    page_size() - 256 - 320 - 14
+}
+
 /// With frags a frame may have 17 more pages.
-pub const MAX_MTU_FRAGS: u32 = MAX_MTU + 17 * 4096;
+pub fn max_mtu_frags() -> u32 {
+    max_mtu() + 17 * page_size()
+}
+
+fn page_size() -> u32 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| size.try_into().ok()).unwrap_or(4096)
+}
 
 /// The other end.
 #[derive(Debug, Clone, PartialEq, Eq)]

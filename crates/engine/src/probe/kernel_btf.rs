@@ -2,6 +2,8 @@
 
 /// `BTF_KIND_TYPEDEF`.
 pub const TYPEDEF: u32 = 8;
+/// `BTF_KIND_FUNC`.
+pub const FUNC: u32 = 12;
 
 /// The id of a type by kind and name (`Documentation/bpf/btf.rst`); ids count from 1 in the order of the file.
 pub fn type_id(btf: &[u8], kind: u32, name: &str) -> Option<u32> {

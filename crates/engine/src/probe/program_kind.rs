@@ -15,20 +15,23 @@ pub enum ProgramProbe {
     /// XDP that sees frames of several buffers (5.18).
     XdpFrags,
     RawTracepoint,
-    /// Typed tracepoints: the gate that fentry and fexit pass too.
-    TracingTracepoint,
+    /// Typed tracepoints (`tp_btf`).
+    TypedTracepoint,
+    /// At the entry of a kernel function.
+    Fentry,
     /// Programs that replace a function of another (freplace), as libxdp's dispatcher does.
     Extension,
     SchedCls,
 }
 
 impl ProgramProbe {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Xdp,
         Self::XdpFrags,
         Self::RawTracepoint,
         Self::SchedCls,
-        Self::TracingTracepoint,
+        Self::TypedTracepoint,
+        Self::Fentry,
         Self::Extension,
     ];
 
@@ -37,7 +40,8 @@ impl ProgramProbe {
             Self::Xdp => "xdp",
             Self::XdpFrags => "xdp.frags",
             Self::RawTracepoint => "raw_tracepoint",
-            Self::TracingTracepoint => "tracing",
+            Self::TypedTracepoint => "tp_btf",
+            Self::Fentry => "fentry",
             Self::Extension => "ext",
             Self::SchedCls => "sched_cls",
         }
@@ -48,7 +52,7 @@ impl ProgramProbe {
         match self {
             Self::Xdp | Self::XdpFrags => 6,
             Self::RawTracepoint => 17,
-            Self::TracingTracepoint => 26,
+            Self::TypedTracepoint | Self::Fentry => 26,
             Self::Extension => 28,
             Self::SchedCls => 3,
         }
@@ -72,24 +76,24 @@ pub fn program_kind(probe: ProgramProbe) -> Answer {
             attempt.attach_type = 37;
             attempt.flags = HAS_FRAGS;
         }
-        ProgramProbe::TracingTracepoint => return tracing(attempt),
+        // A tracepoint's arguments are the typedef `btf_trace_…`.
+        ProgramProbe::TypedTracepoint => {
+            return tracing(attempt, 23, kernel_btf::TYPEDEF, "btf_trace_xdp_exception");
+        }
+        ProgramProbe::Fentry => return tracing(attempt, 24, kernel_btf::FUNC, "xdp_do_redirect"),
         ProgramProbe::Extension => return extension(attempt),
         ProgramProbe::RawTracepoint | ProgramProbe::SchedCls => {}
     }
     Answer::of(&load(&attempt).0, probe.needs())
 }
 
-const TRACE_RAW_TRACEPOINT: u32 = 23;
-
-fn tracing(mut attempt: Attempt<'_>) -> Answer {
+/// `attach_type` is of `enum bpf_attach_type`, `kind` and `name` are of the kernel's BTF.
+fn tracing(mut attempt: Attempt<'_>, attach_type: u32, kind: u32, name: &str) -> Answer {
     let Ok(btf) = std::fs::read("/sys/kernel/btf/vmlinux") else { return Answer::No };
-    // A tracepoint's arguments are the typedef `btf_trace_…`.
-    let Some(id) = kernel_btf::type_id(&btf, kernel_btf::TYPEDEF, "btf_trace_xdp_exception") else {
-        return Answer::No;
-    };
-    attempt.attach_type = TRACE_RAW_TRACEPOINT;
+    let Some(id) = kernel_btf::type_id(&btf, kind, name) else { return Answer::No };
+    attempt.attach_type = attach_type;
     attempt.attach_btf_id = id;
-    Answer::of(&load(&attempt).0, ProgramProbe::TracingTracepoint.needs())
+    Answer::of(&load(&attempt).0, ProgramProbe::Fentry.needs())
 }
 
 /// A whole extension needs a target with BTF. Permission is checked before the target is looked at, so a complaint of

@@ -88,7 +88,10 @@ fn native(facts: &InterfaceFacts) -> Check {
         (Some(TrialFact::Denied), None) => check.unknown("trying it takes more privileges", Some(AS_ROOT)),
         (_, Some(true)) => check.ok(with_features("")),
         (_, Some(false)) => check.missing(
-            format!("no: driver {} has no XDP", facts.driver.as_deref().unwrap_or("-")),
+            match &facts.driver {
+                Some(driver) => format!("no: driver {driver} has no XDP"),
+                None => "no: this kind of interface has no XDP of its own".into(),
+            },
             "use --mode generic; it works on every interface and costs more",
         ),
         (_, None) => check.unknown("the kernel tells since 6.3; trying tells too", Some(&command)),
@@ -245,4 +248,117 @@ pub fn describe(program: &AttachedFact, now: SystemTime) -> String {
         "{}: {name} (id {}, tag {}), loaded {ago} ago by uid {}, {holders}",
         program.mode, program.id, info.tag, info.uid
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::ethtool::Channels;
+
+    use super::*;
+    use crate::doctor::{
+        check::State,
+        fabricated::{card, find, veth},
+    };
+
+    fn judge(facts: &InterfaceFacts) -> Vec<Check> {
+        checks(facts, SystemTime::now())
+    }
+
+    #[test]
+    fn a_good_card_has_nothing_to_say() {
+        for check in judge(&card("ixgbe")) {
+            assert_eq!((check.state, check.remedy), (State::Ok, None), "{}", check.name);
+        }
+    }
+
+    #[test]
+    fn without_features_only_a_trial_tells() {
+        let mut facts = InterfaceFacts { features: None, ..card("ixgbe") };
+        let native = find(&judge(&facts), "native").clone();
+        assert_eq!(native.state, State::Unknown);
+        assert_eq!(native.remedy.as_deref(), Some("senko doctor eth7 --probe"));
+        facts.native_trial = Some(TrialFact::Works);
+        assert!(find(&judge(&facts), "native").found.contains("tried"));
+        facts.native_trial = Some(TrialFact::Refused("Operation not supported (os error 95)".into()));
+        assert_eq!(find(&judge(&facts), "native").state, State::Warn);
+        facts.native_trial = Some(TrialFact::Denied);
+        assert_eq!(find(&judge(&facts), "native").remedy.as_deref(), Some(AS_ROOT));
+        // A program was there: not tried, and not known to be native.
+        facts.native_trial = Some(TrialFact::Occupied);
+        assert_eq!(find(&judge(&facts), "native").state, State::Unknown);
+    }
+
+    #[test]
+    fn queue_counts_come_with_the_command() {
+        let with = |driver: &str, combined, max_combined| {
+            let channels = Some(Channels { combined, max_combined, ..Channels::default() });
+            let check = find(&judge(&InterfaceFacts { channels, ..card(driver) }), "queues").clone();
+            (check.state, check.remedy)
+        };
+        assert_eq!(with("ena", 8, 8), (State::Bad, Some("ethtool -L eth7 combined 4".into())));
+        assert_eq!(with("ena", 4, 8), (State::Ok, None));
+        assert_eq!(with("virtio_net", 8, 8), (State::Warn, Some("ethtool -L eth7 combined 4".into())));
+        assert_eq!(with("virtio_net", 4, 8).0, State::Ok);
+        assert!(with("virtio_net", 1, 1).1.expect("a remedy").contains("8 queue pairs"));
+        assert_eq!(with("ixgbe", 1, 63), (State::Warn, Some("ethtool -L eth7 combined 4".into())));
+    }
+
+    #[test]
+    fn a_veth_needs_as_many_queues_as_its_peer_sends_from() {
+        let mut facts = veth();
+        assert_eq!(find(&judge(&facts), "queues").state, State::Ok);
+        facts.peer.as_mut().expect("a peer").tx_queues = Some(2);
+        let checks = judge(&facts);
+        let queues = find(&checks, "queues");
+        assert_eq!((queues.state, queues.remedy.as_deref()), (State::Bad, Some("ethtool -L veth0 rx 2")));
+    }
+
+    #[test]
+    fn the_peers_checksum_offload_matters_not_our_own() {
+        let mut facts = veth();
+        facts.offloads.insert("tx-checksum-ip-generic".into(), true);
+        let checks = judge(&facts);
+        let remedy = &find(&checks, "peer_tx_checksum").remedy;
+        assert_eq!(remedy.as_deref(), Some("ip netns exec blue ethtool -K veth1 tx off"));
+        facts.peer.as_mut().expect("a peer").features.clear();
+        assert_eq!(find(&judge(&facts), "peer_tx_checksum").state, State::Ok);
+    }
+
+    #[test]
+    fn joined_packets_are_warned_about() {
+        let mut facts = card("virtio_net");
+        facts.netns = Some("red".into());
+        facts.offloads.insert("rx-lro".into(), true);
+        facts.offloads.insert("rx-gro-hw".into(), false);
+        let checks = judge(&facts);
+        assert_eq!(
+            find(&checks, "rx-lro").remedy.as_deref(),
+            Some("ip netns exec red ethtool -K eth7 lro off")
+        );
+        assert!(checks.iter().all(|check| check.name != "rx-gro-hw"));
+    }
+
+    #[test]
+    fn the_better_place_is_named() {
+        let remedy = |facts: InterfaceFacts| find(&judge(&facts), "position").remedy.clone();
+        let vlan =
+            InterfaceFacts { kind: Some("vlan".into()), parent: Some("eth0".into()), ..card("802.1Q VLAN") };
+        assert_eq!(remedy(vlan).as_deref(), Some("senko doctor eth0"));
+        let member = InterfaceFacts { controller: Some(("bond0".into(), "bond".into())), ..card("ixgbe") };
+        assert_eq!(remedy(member).as_deref(), Some("senko doctor bond0"));
+        let port = InterfaceFacts { controller: Some(("br0".into(), "bridge".into())), ..card("ixgbe") };
+        assert_eq!(remedy(port), None);
+        let members = vec!["a".into(), "b".into()];
+        let bridge = InterfaceFacts { kind: Some("bridge".into()), members, ..card("bridge") };
+        assert_eq!(remedy(bridge).as_deref(), Some("senko doctor a b"));
+    }
+
+    #[test]
+    fn a_program_whose_owner_cannot_be_seen_is_still_reported() {
+        let programs = vec![AttachedFact { mode: Mode::Generic, id: 41, info: None }];
+        let checks = judge(&InterfaceFacts { programs, ..card("ixgbe") });
+        let attached = find(&checks, "attached");
+        assert!(attached.found.contains("program 41"));
+        assert_eq!((attached.state, attached.remedy.as_deref()), (State::Unknown, Some(AS_ROOT)));
+    }
 }

@@ -1,6 +1,8 @@
 //! `senko doctor`: facts, verdicts, remedies. [`gather`] alone asks the kernel; verdicts are pure functions of facts.
 
 mod check;
+#[cfg(test)]
+mod fabricated;
 mod facts;
 pub mod gather;
 mod interface;

@@ -40,7 +40,10 @@ fn judge(check: Check, answer: Answer, since: &str, facts: &SystemFacts) -> Chec
             };
             check.missing(
                 format!("blocked: {by} refuses it, although we hold the capabilities"),
-                "cat /sys/kernel/security/lsm /sys/kernel/security/lockdown    (names the policies)",
+                match facts.policy.lockdown {
+                    Some(_) => "cat /sys/kernel/security/lsm    # names the security modules",
+                    None => "mount -t securityfs securityfs /sys/kernel/security && cat /sys/kernel/security/l*    # names the policies",
+                },
             )
         }
         Answer::Unknown => check.unknown("it takes more privileges to find out", Some(AS_ROOT)),
@@ -53,7 +56,8 @@ fn program(probe: ProgramProbe) -> Use {
         ProgramProbe::XdpFrags => Use("native mode with an MTU above one page", false, "5.18"),
         ProgramProbe::RawTracepoint => Use("errors of redirects, which the kernel swallows", false, "4.17"),
         ProgramProbe::SchedCls => Use("tc programs beside XDP; not senko", false, "4.1"),
-        ProgramProbe::TracingTracepoint => Use("fentry and fexit (xdpdump); not senko", false, "5.5"),
+        ProgramProbe::TypedTracepoint => Use("tracing with types; not senko", false, "5.5"),
+        ProgramProbe::Fentry => Use("watching other programs (xdpdump); not senko", false, "5.5"),
         ProgramProbe::Extension => Use("libxdp's dispatcher (xdp-loader); not senko", false, "5.6"),
     }
 }
@@ -100,5 +104,36 @@ fn operation(operation: Operation) -> Use {
         Operation::LiveFrames => Use("senko gen, bench with live frames", false, "5.18"),
         Operation::Batch => Use("filling large tables fast", false, "5.6"),
         Operation::MappedArray => Use("prefix tables", false, "5.5"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{
+        check::State,
+        fabricated::{find, healthy},
+    };
+
+    #[test]
+    fn blocked_is_not_unsupported() {
+        let mut facts = healthy();
+        facts.policy.lockdown = Some("integrity".into());
+        facts.programs = vec![(ProgramProbe::Extension, Answer::Blocked), (ProgramProbe::Fentry, Answer::No)];
+        let all = checks(&facts);
+        let (ext, fentry) = (find(&all, "ext"), find(&all, "fentry"));
+        assert!(ext.found.starts_with("blocked: lockdown (integrity)"), "{}", ext.found);
+        assert_eq!(ext.state, State::Warn);
+        assert_eq!(fentry.remedy.as_deref(), Some("run Linux 5.5 or newer"));
+    }
+
+    #[test]
+    fn what_senko_needs_is_bad_when_missing_or_blocked() {
+        for (answer, state) in
+            [(Answer::No, State::Bad), (Answer::Blocked, State::Bad), (Answer::Unknown, State::Unknown)]
+        {
+            let facts = SystemFacts { programs: vec![(ProgramProbe::Xdp, answer)], ..healthy() };
+            assert_eq!(find(&checks(&facts), "xdp").state, state);
+        }
     }
 }

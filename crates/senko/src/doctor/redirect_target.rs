@@ -49,3 +49,39 @@ fn veth(facts: &InterfaceFacts, check: Check) -> Check {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::netlink::XdpFeatures;
+
+    use super::*;
+    use crate::doctor::{
+        check::State,
+        fabricated::{card, veth as fresh_veth},
+    };
+
+    #[test]
+    fn a_veth_needs_a_peer_that_polls() {
+        let mut facts = fresh_veth();
+        let found = check(&facts);
+        assert_eq!(found.state, State::Warn);
+        assert!(found.found.starts_with("bad redirect target"), "{}", found.found);
+        assert_eq!(found.remedy.as_deref(), Some("ip netns exec blue ethtool -K veth1 gro on"));
+
+        facts.peer.as_mut().expect("a peer").native_program = true;
+        assert_eq!(check(&facts).state, State::Ok);
+        facts.peer.as_mut().expect("a peer").up = false;
+        assert_eq!(check(&facts).remedy.as_deref(), Some("ip -n blue link set dev veth1 up"));
+        facts.peer = None;
+        assert_eq!(check(&facts).state, State::Unknown);
+    }
+
+    #[test]
+    fn cards_say_it_themselves() {
+        let with = |features| check(&InterfaceFacts { features, ..card("ixgbe") });
+        assert_eq!(with(Some(XdpFeatures::from_bits(0x7))).state, State::Ok);
+        assert!(with(Some(XdpFeatures::from_bits(0x3))).found.contains("only while it has an XDP program"));
+        assert!(with(Some(XdpFeatures::from_bits(0))).found.contains("cannot send"));
+        assert_eq!(with(None).state, State::Unknown);
+    }
+}

@@ -65,7 +65,8 @@ fn folded(
     if let [first, _, ..] = checks
         && checks.iter().all(|check| check.state == State::Unknown && check.found == first.found)
     {
-        return line(out, first, area);
+        let remedy = first.remedy.as_deref().unwrap_or_default();
+        return writeln!(out, "  {:<8}{area:<18}{}: {remedy}", State::Unknown.word(), first.found);
     }
     if good > 0 {
         let mut found = format!("{good} of {} {verb}", checks.len());
@@ -76,18 +77,26 @@ fn folded(
         }
         writeln!(out, "  {:<8}{area:<18}{found}", State::Ok.word())?;
     }
-    for check in checks.iter().filter(|check| check.state != State::Ok) {
-        line(out, check, &check.name)?;
+    let rest: Vec<&&Check> = checks.iter().filter(|check| check.state != State::Ok).collect();
+    for (at, check) in rest.iter().enumerate() {
+        // One command for several: it is said once, below the last.
+        let said_below = rest.get(at + 1).is_some_and(|next| next.remedy == check.remedy);
+        let remedy = check.remedy.as_deref().filter(|_| !said_below);
+        finding(out, check, &check.name, remedy)?;
     }
     Ok(())
 }
 
 fn line(out: &mut impl Write, check: &Check, name: &str) -> io::Result<()> {
+    finding(out, check, name, check.remedy.as_deref())
+}
+
+fn finding(out: &mut impl Write, check: &Check, name: &str, remedy: Option<&str>) -> io::Result<()> {
     writeln!(out, "  {:<8}{name:<18}{}", check.state.word(), check.found)?;
     if check.state != State::Ok {
         writeln!(out, "  {:<26}needed for: {}", "", check.needed_for)?;
     }
-    match &check.remedy {
+    match remedy {
         Some(remedy) => writeln!(out, "  {:<26}fix: {remedy}", ""),
         None => Ok(()),
     }

@@ -192,3 +192,87 @@ fn verdict(checks: &[Check], interfaces: &[Interface]) -> Verdict {
     };
     Verdict { state, summary, missing, undecided }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use engine::{Mode, probe::Answer, program_info::ProgramInfo};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::doctor::{
+        fabricated::{healthy, veth},
+        facts::AttachedFact,
+    };
+
+    fn names(path: &str, value: &Value, into: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, value)| names(&format!("{path}.{key}"), value, into))
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                names(&format!("{path}[]"), &items[0], into)
+            }
+            _ => into.push(path.trim_start_matches('.').to_owned()),
+        }
+    }
+
+    #[test]
+    fn json_field_names_are_stable() {
+        let mut facts = veth();
+        let info = ProgramInfo {
+            id: 17,
+            name: "pass".into(),
+            tag: "614b434cd8324ecc".into(),
+            loaded_at: UNIX_EPOCH + Duration::from_millis(1500),
+            uid: 0,
+            holders: vec![(7, "senko".into())],
+        };
+        facts.programs.push(AttachedFact { mode: Mode::Native, id: 17, info: Some(info) });
+        let report = Report::new(&healthy(), &[facts], &["veth0".into()], SystemTime::now());
+        let json = serde_json::to_value(&report).expect("plain data");
+        let mut found = Vec::new();
+        names("", &json, &mut found);
+        let expected = "kernel.release kernel.machine kernel.config_source kernel.lockdown kernel.bpffs \
+            checks[].area checks[].name checks[].state checks[].found checks[].needed_for checks[].remedy \
+            interfaces[].name interfaces[].ifindex interfaces[].kind interfaces[].driver interfaces[].up \
+            interfaces[].mtu interfaces[].max_mtu interfaces[].native interfaces[].offload \
+            interfaces[].xdp_features interfaces[].xsk_zero_copy_max_segments interfaces[].rx_queues \
+            interfaces[].tx_queues interfaces[].peer.name interfaces[].peer.netns interfaces[].peer.mtu \
+            interfaces[].peer.up interfaces[].programs[].id interfaces[].programs[].mode \
+            interfaces[].programs[].name interfaces[].programs[].tag interfaces[].programs[].loaded_at \
+            interfaces[].programs[].uid interfaces[].programs[].holders[].pid \
+            interfaces[].programs[].holders[].command interfaces[].checks[].area interfaces[].checks[].name \
+            interfaces[].checks[].state interfaces[].checks[].found interfaces[].checks[].needed_for \
+            interfaces[].checks[].remedy verdict.state verdict.summary verdict.missing verdict.undecided";
+        assert_eq!(found, expected.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(json["interfaces"][0]["programs"][0]["loaded_at"], 1.5);
+        assert_eq!(json["interfaces"][0]["programs"][0]["mode"], "native");
+    }
+
+    #[test]
+    fn only_named_interfaces_count() {
+        let mut facts = veth();
+        facts.peer.as_mut().expect("a peer").mtu = 9000;
+        let interfaces = [facts];
+        let of = |named: &[String]| Report::new(&healthy(), &interfaces, named, SystemTime::now()).verdict;
+        assert_eq!(of(&[]).state, State::Ok);
+        let named = of(&["veth0".into()]);
+        assert_eq!((named.state, named.missing), (State::Bad, vec!["veth0/mtu".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_needed_and_unknown_is_not_fine() {
+        let mut facts = healthy();
+        facts.programs[0].1 = Answer::Unknown;
+        let verdict = Report::new(&facts, &[], &[], SystemTime::now()).verdict;
+        assert_eq!(
+            (verdict.state, verdict.undecided),
+            (State::Unknown, vec!["program types/xdp".to_owned()])
+        );
+        let mut facts = healthy();
+        facts.policy.lockdown = None;
+        assert_eq!(Report::new(&facts, &[], &[], SystemTime::now()).verdict.state, State::Ok);
+    }
+}

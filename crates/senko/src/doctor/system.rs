@@ -67,8 +67,8 @@ fn bpffs(facts: &SystemFacts) -> Check {
     }
     if let Some(name) = &bpffs.hidden_by_netns_exec {
         return check.missing(
-            format!("hidden: `ip netns exec {name}` mounts a fresh /sys over it"),
-            format!("senko --netns {name} doctor    (instead of `ip netns exec {name} senko doctor`)"),
+            format!("hidden: `ip netns exec {name}` puts a fresh /sys over it, and `--netns` does not"),
+            format!("senko --netns {name} doctor"),
         );
     }
     if bpffs.init_sees_it {
@@ -117,7 +117,7 @@ fn memlock(facts: &SystemFacts) -> Check {
         u64::MAX => check.ok("no limit"),
         bytes => check.missing(
             format!("RLIMIT_MEMLOCK is {} KiB", bytes / 1024),
-            "ulimit -l unlimited    (in a systemd unit: LimitMEMLOCK=infinity)",
+            "ulimit -l unlimited    # in a systemd unit: LimitMEMLOCK=infinity",
         ),
     }
 }
@@ -182,4 +182,69 @@ fn capabilities(facts: &SystemFacts) -> Vec<Check> {
         }
     };
     Capability::ALL.into_iter().map(check).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{
+        check::State,
+        fabricated::{find, healthy},
+    };
+
+    #[test]
+    fn a_healthy_system_has_nothing_to_say() {
+        for check in checks(&healthy()) {
+            assert_eq!((check.state, check.remedy), (State::Ok, None), "{}", check.name);
+        }
+    }
+
+    #[test]
+    fn the_floor_is_5_10() {
+        let at = |version| find(&checks(&SystemFacts { version, ..healthy() }), "release").state;
+        assert_eq!((at((5, 9)), at((5, 10)), at((10, 0))), (State::Bad, State::Ok, State::Ok));
+    }
+
+    #[test]
+    fn only_kernels_before_5_11_have_a_memlock_limit() {
+        let mut facts = SystemFacts { version: (5, 10), ..healthy() };
+        facts.policy.memlock = 65_536;
+        assert_eq!(find(&checks(&facts), "memlock").state, State::Warn);
+        facts.version = (5, 11);
+        assert!(checks(&facts).iter().all(|check| check.name != "memlock"));
+    }
+
+    #[test]
+    fn the_bpffs_line_says_why() {
+        let mut facts = healthy();
+        facts.bpffs.visible = false;
+        let remedy = |facts: &SystemFacts| find(&checks(facts), "bpffs").remedy.clone().expect("a remedy");
+        assert_eq!(remedy(&facts), "mount -t bpf bpf /sys/fs/bpf");
+        facts.bpffs.hidden_by_netns_exec = Some("blue".into());
+        assert_eq!(remedy(&facts), "senko --netns blue doctor");
+        assert_eq!(find(&checks(&facts), "bpffs").state, State::Warn);
+    }
+
+    #[test]
+    fn options_say_where_they_were_read() {
+        let facts =
+            SystemFacts { config: Some(KernelConfig::parse("/boot/config-x", "CONFIG_BPF=y")), ..healthy() };
+        let all = checks(&facts);
+        assert_eq!(find(&all, "CONFIG_BPF").state, State::Ok);
+        assert_eq!(find(&all, "CONFIG_BPF_SYSCALL").state, State::Bad);
+        assert_eq!(find(&all, "CONFIG_XDP_SOCKETS").state, State::Warn);
+        assert!(find(&all, "CONFIG_XDP_SOCKETS").found.contains("/boot/config-x"));
+        assert_eq!(find(&checks(&SystemFacts { config: None, ..healthy() }), "source").state, State::Unknown);
+    }
+
+    #[test]
+    fn a_user_namespace_is_not_cured_by_sudo() {
+        let mut facts = healthy();
+        facts.capabilities = engine::capability::Capabilities::default();
+        let remedy = |facts: &SystemFacts| find(&checks(facts), "CAP_BPF").remedy.clone().expect("a remedy");
+        assert_eq!(remedy(&facts), AS_ROOT);
+        facts.capabilities.in_user_namespace = true;
+        assert!(!remedy(&facts).contains("sudo"));
+        assert_eq!(find(&checks(&facts), "CAP_BPF").state, State::Bad);
+    }
 }
