@@ -45,10 +45,8 @@ fn position(facts: &InterfaceFacts) -> Option<Check> {
     let senko = |name: &str| Place(facts.netns.as_deref()).senko(&format!("doctor {name}"));
     if let Some(parent) = &facts.parent {
         let what = facts.kind.as_deref().unwrap_or("interface");
-        return Some(check.missing(
-            format!("a {what} on {parent}: attach to {parent}, where frames still carry their tag"),
-            senko(parent),
-        ));
+        let tag = if what == "vlan" { ", where frames still carry their tag" } else { "" };
+        return Some(check.missing(format!("a {what} on {parent}: attach to {parent}{tag}"), senko(parent)));
     }
     if let Some((controller, kind)) = &facts.controller {
         return Some(match kind.as_str() {
@@ -151,6 +149,8 @@ fn queues(facts: &InterfaceFacts) -> Check {
             format!("give the virtual machine {} queue pairs (QEMU: -netdev tap,queues={0})", 2 * cpus),
         ),
         Some("veth") => check.ok(count),
+        // A tap that no process has opened.
+        _ if rx == 0 => check.ok("none yet"),
         _ if rx < cpus.min(max) => {
             check.missing(format!("{count}: some CPUs receive nothing"), set(cpus.min(max)))
         }
@@ -185,10 +185,7 @@ fn offloads(facts: &InterfaceFacts) -> Vec<Check> {
         let place = Place(peer.namespace.as_deref().or(facts.netns.as_deref()));
         checks.push(if on {
             check.missing(
-                format!(
-                    "on at the peer {}: its packets arrive without checksum, and ping works but TCP does not",
-                    peer.name
-                ),
+                format!("on at the peer {}: checksums are left unfinished, so ping passes a redirect and TCP does not", peer.name),
                 place.ethtool(&format!("-K {} tx off", peer.name)),
             )
         } else {

@@ -1,52 +1,87 @@
 //! Whether frames that XDP redirects to the interface leave it, or are lost without a word.
 
+use serde::Serialize;
+
 use super::{check::Check, facts::InterfaceFacts, interface::INTERFACE, place::Place};
 
-pub fn check(facts: &InterfaceFacts) -> Check {
-    let check = Check::new(INTERFACE, "redirect_target", "redirecting frames to it from native mode");
-    if !facts.up {
-        let remedy = Place(facts.netns.as_deref()).ip(&format!("link set dev {} up", facts.name));
-        return check.missing("bad redirect target: it is down", remedy);
+/// What becomes of frames that are redirected to an interface in native mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectTarget {
+    Yes,
+    /// The driver takes frames only while it has an XDP program itself.
+    WithProgram,
+    Down,
+    PeerDown,
+    /// The peer of a veth does not poll.
+    PeerWithoutGro,
+    No,
+    Unknown,
+}
+
+impl RedirectTarget {
+    /// A word or two for tables.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::WithProgram => "with program",
+            Self::Down | Self::PeerDown | Self::PeerWithoutGro | Self::No => "no",
+            Self::Unknown => "unknown",
+        }
     }
-    if facts.is_veth() {
-        return veth(facts, check);
-    }
-    match facts.features {
-        Some(features) if features.redirect_target() => check.ok("yes"),
-        Some(features) if features.basic() => check.missing(
-            "bad redirect target: the driver takes frames only while it has an XDP program itself",
-            Place(facts.netns.as_deref()).senko(&format!("count {}", facts.name)),
-        ),
-        Some(_) => check.missing(
-            "bad redirect target: the driver cannot send XDP frames",
-            "redirect in generic mode (--mode generic on the receiving interface)",
-        ),
-        None => check.unknown("the kernel tells since 6.3", None),
+
+    pub fn of(facts: &InterfaceFacts) -> Self {
+        match (&facts.peer, facts.features) {
+            _ if !facts.up => Self::Down,
+            (None, _) if facts.is_veth() => Self::Unknown,
+            (Some(peer), _) if !peer.up => Self::PeerDown,
+            // `veth_xdp_xmit` drops frames with ENXIO unless the peer polls (NAPI): with a program, or with GRO.
+            (Some(peer), _) => {
+                let gro = peer.features.get("rx-gro").copied().unwrap_or(false);
+                if gro || peer.native_program { Self::Yes } else { Self::PeerWithoutGro }
+            }
+            (None, Some(features)) if features.redirect_target() => Self::Yes,
+            (None, Some(features)) if features.basic() => Self::WithProgram,
+            (None, Some(_)) => Self::No,
+            (None, None) => Self::Unknown,
+        }
     }
 }
 
-/// `veth_xdp_xmit` drops frames with ENXIO unless the peer polls (NAPI), which it does with a program or with GRO.
-fn veth(facts: &InterfaceFacts, check: Check) -> Check {
-    let Some(peer) = &facts.peer else {
-        return check
-            .unknown("the peer, which has to have GRO or a native program, cannot be looked at", None);
-    };
-    let place = Place(peer.namespace.as_deref().or(facts.netns.as_deref()));
-    let name = &peer.name;
-    let gro = peer.features.get("rx-gro").copied().unwrap_or(false);
-    match () {
-        () if !peer.up => check.missing(
-            format!("bad redirect target: its peer {name} is down"),
-            place.ip(&format!("link set dev {name} up")),
+pub fn check(facts: &InterfaceFacts) -> Check {
+    let check = Check::new(INTERFACE, "redirect_target", "redirecting frames to it from native mode");
+    let here = Place(facts.netns.as_deref());
+    let peer = facts.peer.as_ref();
+    let there = Place(peer.and_then(|peer| peer.namespace.as_deref()).or(facts.netns.as_deref()));
+    let (own, peer) = (facts.name.as_str(), peer.map_or("", |peer| peer.name.as_str()));
+    match RedirectTarget::of(facts) {
+        RedirectTarget::Yes if peer.is_empty() => check.ok("yes"),
+        RedirectTarget::Yes => check.ok(format!("yes: its peer {peer} has GRO or a native program")),
+        RedirectTarget::WithProgram => check.missing(
+            "not yet: the driver takes frames only while it has an XDP program itself",
+            here.senko(&format!("count {own}    # or any other program, while frames are redirected there")),
         ),
-        () if peer.native_program => check.ok(format!("yes: its peer {name} has a native program")),
-        () if gro => check.ok(format!("yes: its peer {name} has GRO on")),
-        () => check.missing(
+        RedirectTarget::Down => {
+            check.missing("bad redirect target: it is down", here.ip(&format!("link set dev {own} up")))
+        }
+        RedirectTarget::PeerDown => check.missing(
+            format!("bad redirect target: its peer {peer} is down"),
+            there.ip(&format!("link set dev {peer} up")),
+        ),
+        RedirectTarget::PeerWithoutGro => check.missing(
             format!(
-                "bad redirect target: its peer {name} has neither GRO nor a native program; frames are lost"
+                "bad redirect target: its peer {peer} has neither GRO nor a native program; frames are lost"
             ),
-            place.ethtool(&format!("-K {name} gro on")),
+            there.ethtool(&format!("-K {peer} gro on")),
         ),
+        RedirectTarget::No => check.missing(
+            "bad redirect target: the driver cannot send XDP frames",
+            "redirect in generic mode (--mode generic on the receiving interface)",
+        ),
+        RedirectTarget::Unknown if facts.is_veth() => {
+            check.unknown("the peer, which has to have GRO or a native program, cannot be looked at", None)
+        }
+        RedirectTarget::Unknown => check.unknown("the kernel tells since 6.3", None),
     }
 }
 
@@ -80,7 +115,7 @@ mod tests {
     fn cards_say_it_themselves() {
         let with = |features| check(&InterfaceFacts { features, ..card("ixgbe") });
         assert_eq!(with(Some(XdpFeatures::from_bits(0x7))).state, State::Ok);
-        assert!(with(Some(XdpFeatures::from_bits(0x3))).found.contains("only while it has an XDP program"));
+        assert!(with(Some(XdpFeatures::from_bits(0x3))).found.contains("only while it has"));
         assert!(with(Some(XdpFeatures::from_bits(0))).found.contains("cannot send"));
         assert_eq!(with(None).state, State::Unknown);
     }

@@ -119,7 +119,6 @@ fn summary(out: &mut impl Write, interfaces: &[Interface]) -> io::Result<()> {
         "look closer",
     ]);
     for interface in interfaces {
-        let target = interface.checks.iter().find(|check| check.name == "redirect_target");
         let attached: Vec<String> = interface
             .programs
             .iter()
@@ -131,13 +130,7 @@ fn summary(out: &mut impl Write, interfaces: &[Interface]) -> io::Result<()> {
             if interface.up { "up" } else { "down" }.into(),
             interface.mtu.to_string(),
             word(interface.native).into(),
-            target
-                .map_or("unknown", |check| match check.state {
-                    State::Ok => "yes",
-                    State::Unknown => "unknown",
-                    _ => "no",
-                })
-                .into(),
+            interface.redirect_target.word().into(),
             if attached.is_empty() { "-".into() } else { attached.join(", ") },
             format!("senko doctor {}", interface.name),
         ]);

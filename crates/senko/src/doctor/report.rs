@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::{
     check::{Check, State},
     facts::{InterfaceFacts, SystemFacts},
-    interface, probes, system,
+    interface, probes,
+    redirect_target::RedirectTarget,
+    system,
 };
 
 #[derive(Debug, Serialize)]
@@ -43,6 +45,7 @@ pub struct Interface {
     /// `null`: not known.
     pub native: Option<bool>,
     pub offload: Option<bool>,
+    pub redirect_target: RedirectTarget,
     /// The kernel's names of `xdp-features`; `null` before 6.3.
     pub xdp_features: Option<Vec<&'static str>>,
     pub xsk_zero_copy_max_segments: Option<u32>,
@@ -130,6 +133,7 @@ impl Interface {
             max_mtu: facts.max_mtu,
             native: facts.native(),
             offload: facts.features.map(|features| features.offload()),
+            redirect_target: RedirectTarget::of(facts),
             xdp_features: facts.features.map(|features| features.names()),
             xsk_zero_copy_max_segments: facts.features.and_then(|features| features.zero_copy_max_segments),
             rx_queues: facts.channels.map(|channels| channels.rx_queues()),
@@ -237,7 +241,7 @@ mod tests {
         let expected = "kernel.release kernel.machine kernel.config_source kernel.lockdown kernel.bpffs \
             checks[].area checks[].name checks[].state checks[].found checks[].needed_for checks[].remedy \
             interfaces[].name interfaces[].ifindex interfaces[].kind interfaces[].driver interfaces[].up \
-            interfaces[].mtu interfaces[].max_mtu interfaces[].native interfaces[].offload \
+            interfaces[].mtu interfaces[].max_mtu interfaces[].native interfaces[].offload interfaces[].redirect_target \
             interfaces[].xdp_features interfaces[].xsk_zero_copy_max_segments interfaces[].rx_queues \
             interfaces[].tx_queues interfaces[].peer.name interfaces[].peer.netns interfaces[].peer.mtu \
             interfaces[].peer.up interfaces[].programs[].id interfaces[].programs[].mode \

@@ -85,12 +85,12 @@ fn bpffs(facts: &SystemFacts) -> Check {
 }
 
 fn lockdown(facts: &SystemFacts) -> Check {
-    let check = Check::new(KERNEL, "lockdown", "knowing why root is refused something");
+    let check = Check::new(KERNEL, "lockdown", "tracing programs; not XDP");
     match facts.policy.lockdown.as_deref() {
         Some("none") => check.ok("none"),
         Some(level) => check.missing(
             format!("{level}: some kinds of program and helper are forbidden, also to root"),
-            "nothing for senko; for others, boot with lockdown=none (and without Secure Boot)",
+            "boot with lockdown=none and without Secure Boot, if you need those; senko does not",
         ),
         None => check.unknown(
             "/sys/kernel/security/lockdown is not there",

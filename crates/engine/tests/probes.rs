@@ -1,0 +1,46 @@
+//! The probes against the running kernel. Needs root.
+
+use engine::{
+    netlink,
+    probe::{Answer, Helper, MapProbe, Operation, ProgramProbe, helper, map_kind, operation, program_kind},
+};
+
+/// Answers that are known beforehand, so that a probe which always says the same is caught.
+#[test]
+fn known_answers() {
+    // bpf_sk_assign is for tc only; no kernel has a helper 9999.
+    for (id, expected) in [(1, Answer::Yes), (5, Answer::Yes), (124, Answer::No), (9999, Answer::No)] {
+        assert_eq!(helper(Helper { id, name: "any" }), expected, "helper {id}");
+    }
+    assert_eq!(program_kind(ProgramProbe::Xdp), Answer::Yes);
+    assert_eq!(operation(Operation::TestRun), Answer::Yes);
+    for probe in MapProbe::ALL {
+        assert_eq!(map_kind(probe), Answer::Yes, "map {}", probe.name());
+    }
+}
+
+/// As root, "unknown" would mean that a missing permission was misread.
+#[test]
+fn root_always_finds_out() {
+    let programs = ProgramProbe::ALL.map(program_kind);
+    let operations = Operation::ALL.map(operation);
+    assert!(!programs.contains(&Answer::Unknown), "{programs:?}");
+    assert!(!operations.contains(&Answer::Unknown), "{operations:?}");
+}
+
+/// The trial link is in a network namespace of its own.
+#[test]
+fn no_interface_of_ours_is_touched() {
+    let before = netlink::links().expect("links");
+    assert_eq!(operation(Operation::Link), Answer::Yes);
+    let programs = |links: &[netlink::LinkFacts]| -> Vec<_> {
+        links.iter().map(|link| (link.ifindex, link.programs.clone())).collect()
+    };
+    let after = netlink::links().expect("links");
+    let before = programs(&before);
+    assert!(
+        programs(&after)
+            .iter()
+            .all(|(index, programs)| { *index != 1 || before.contains(&(*index, programs.clone())) })
+    );
+}
