@@ -2,21 +2,30 @@
 
 mod attach;
 mod btf;
+pub mod capability;
 mod cpu;
 mod diagnose;
 mod error;
+pub mod ethtool;
 mod floor;
+pub mod kernel_config;
 mod map;
+pub mod mount;
 pub mod netlink;
 pub mod netns;
 mod object;
 mod perf;
 mod pipeline;
+pub mod policy;
+pub mod probe;
 mod program;
+pub mod program_info;
 mod redirect_errors;
 mod ring;
 mod sys;
 mod test_run;
+pub mod trial;
+pub mod veth;
 
 pub use attach::{Attachment, Mode, attach, ifindex, ifindex_exists};
 pub use btf::release as kernel_release;

@@ -39,6 +39,8 @@ pub enum Command {
     Redirect(commands::redirect::RedirectArgs),
     /// Make throw-away hosts in network namespaces to try things on
     Lab(lab::cli::Args),
+    /// Say whether this system and its interfaces can run XDP, and what fixes what is missing
+    Doctor(commands::doctor::DoctorArgs),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
 }

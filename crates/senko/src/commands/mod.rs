@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod count;
+pub mod doctor;
 pub mod dump;
 pub mod firewall;
 pub mod redirect;
@@ -21,6 +22,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Firewall(args) => firewall::run(args, &global),
         Command::Redirect(args) => redirect::run(&args, &global),
         Command::Lab(args) => Ok(lab::cli::run(args, global.json)?),
+        Command::Doctor(args) => doctor::run(&args, &global),
         Command::Completions(args) => completions::run(&args),
     }
 }
