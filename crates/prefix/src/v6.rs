@@ -13,8 +13,8 @@ pub struct LineV6 {
     pub(crate) entries: [u32; 6],
 }
 
-/// Levels of lines below one entry: 6 x 6 ranges.
-const LINE_LEVELS: u32 = 2;
+/// Levels of lines below one entry: 6 x 6 x 6 ranges at most.
+const LINE_LEVELS: u32 = 3;
 
 impl LineV6 {
     /// All zero, as a new map's memory is.
