@@ -58,9 +58,9 @@ fn many_hosts_of_one_slash_64() {
 
 #[test]
 fn a_few_neighbours_in_each_of_many_slash_64s() {
-    // Twenty hosts ::1 to ::14 in a thousand /64s, all different: no node for every byte on the way down.
+    // Forty hosts, ::1 to ::28, in each of 500 /64s, all different: no node for every byte on the way down.
     let list: Vec<_> = (0..20_000)
-        .map(|n| (v6(DOCUMENTATION | (n / 20) << 80 | (n % 20 + 1), 128), 1 + n as u32 % 20))
+        .map(|n| (v6(DOCUMENTATION | (n / 40) << 80 | (n % 40 + 1), 128), 1 + n as u32 % 40))
         .collect();
     let sizes = build_and_check(&list, 13);
     assert!(sizes.bytes() < 256 * 1024 + 20_000 * 64, "{sizes:?}");
