@@ -101,7 +101,7 @@ macro_rules! props {
                 random in vec($random(), 100),
             ) {
                 let list = sorted(list);
-                let mut table = Table::<$addr, _, _>::in_memory(&list, 4_000).unwrap();
+                let mut table = Table::<$addr, _, _>::in_memory(&list, 1_000).unwrap();
                 let mut model = Model::new(&list);
                 for (fresh, value, pick) in changes {
                     // Removals mostly of something that is there.
