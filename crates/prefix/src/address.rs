@@ -39,6 +39,8 @@ pub(crate) mod sealed {
         const ZERO: Self;
         /// Bits in an address.
         const WIDTH: u8;
+        /// The most that lines below one entry can hold: `FANOUT` to the power of the levels the lookup walks.
+        const LINE_RANGES_MAX: usize;
         /// Chunks shallower than this have lines that compare the high half of the address.
         const HIGH_DEPTH: u8;
 
@@ -57,8 +59,7 @@ pub(crate) mod sealed {
 
         fn lookup(nodes: &[Node], lines: &[Self::Line], addr: Self) -> u32;
 
-        /// Ranges kept in lines below the entry of a chunk of `depth`; more get a node. At most `FANOUT` to the
-        /// power of the levels of lines that the lookup walks.
+        /// Ranges usually kept in lines below the entry of a chunk of `depth`; more get a node.
         fn line_ranges(depth: u8) -> usize;
 
         /// The entry kind of lines in a chunk of `depth`.
@@ -155,6 +156,7 @@ impl sealed::Address for u32 {
     type Line = LineV4;
     const ZERO: Self = 0;
     const WIDTH: u8 = 32;
+    const LINE_RANGES_MAX: usize = 121;
     const HIGH_DEPTH: u8 = 0;
 
     fn first(self, len: u8) -> Self {
@@ -178,7 +180,7 @@ impl sealed::Address for u32 {
     fn line_ranges(depth: u8) -> usize {
         // A dense /16 gets a node: two memory accesses instead of three, for 64 MiB if all 65536 are dense. A /24
         // is kept small: there can be as many of them as prefixes.
-        if depth == 16 { 16 } else { 121 }
+        if depth == 16 { 16 } else { Self::LINE_RANGES_MAX }
     }
     fn lookup(nodes: &[Node], lines: &[LineV4], addr: Self) -> u32 {
         lookup_v4(&Slices { nodes, lines }, addr)
@@ -189,6 +191,7 @@ impl sealed::Address for u128 {
     type Line = LineV6;
     const ZERO: Self = 0;
     const WIDTH: u8 = 128;
+    const LINE_RANGES_MAX: usize = 216;
     const HIGH_DEPTH: u8 = 64;
 
     fn first(self, len: u8) -> Self {

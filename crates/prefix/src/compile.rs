@@ -120,13 +120,26 @@ fn lines<A: Address>(sink: &mut impl Sink<A>, kind: u32, pieces: &[Piece]) -> Re
     Ok(pointer(kind, sink.new_line(A::Line::new(&children))?))
 }
 
+/// How many ranges of this chunk lines may hold. More than usual where a node would only lead to a single crowded
+/// child: one prefix list in one corner would otherwise cost a node of 1 KiB for each 8 bits on the way there.
+fn line_ranges<A: Address>(chunk: Prefix<A>, intervals: &[Interval<A>]) -> usize {
+    let usual = A::line_ranges(chunk.len());
+    let boundaries = &intervals[1..];
+    if boundaries.len() < usual {
+        return usual;
+    }
+    let byte = |interval: &Interval<A>| interval.start.byte(chunk.len());
+    let crowd = boundaries.chunk_by(|a, b| byte(a) == byte(b)).map(<[_]>::len).max();
+    if crowd.is_some_and(|crowd| crowd > boundaries.len() / 2) { A::LINE_RANGES_MAX } else { usual }
+}
+
 /// The chunk as ranges of the keys its lines compare; `None` when there are more than lines should hold.
 ///
 /// A unit is what one key covers: a /64 above IPv6 bit 64, else a single address. A boundary inside a unit makes
 /// the unit a range of its own.
 fn parts<A: Address>(chunk: Prefix<A>, intervals: &[Interval<A>]) -> Option<Vec<(u64, Part<'_, A>)>> {
     let depth = chunk.len();
-    let ranges = A::line_ranges(depth);
+    let ranges = line_ranges(chunk, intervals);
     let unit_len = if depth < A::HIGH_DEPTH { A::HIGH_DEPTH } else { A::WIDTH };
     if unit_len == A::WIDTH && intervals.len() > ranges {
         return None;

@@ -1,5 +1,4 @@
-//! Longest-prefix-match tables that user space builds and an XDP program reads through plain `ARRAY` maps.
-//! README.md describes the structure, its cost and its limits.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(target_arch = "bpf", no_std)]
 
 mod entry;

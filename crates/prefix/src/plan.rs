@@ -64,9 +64,10 @@ impl Sizes {
     /// Adds room for about `changes` insertions and removals between two calls of
     /// [`Table::quiesce`](crate::Table::quiesce).
     ///
-    /// A change writes the lines around it anew, 12 (IPv4) or 8 (IPv6: twice, above and below bit 64) at most,
-    /// and a node where the list grows dense; the old ones are free again after `quiesce`. A change of a prefix
-    /// shorter than /16 touches many of those at once and is better done by building a new table.
+    /// A change writes the lines around it anew: 12 at most in IPv4; in IPv6 7, rarely 43, above bit 64 and as
+    /// many below. Now and then it adds a node where the list grows dense. The old ones are free again after
+    /// `quiesce`; what the list grew by stays in use. A change of a short prefix touches every /24 (IPv4 /16 to
+    /// /23 over a dense /16) or /16 under it that holds longer ones, and is better done by building a new table.
     pub fn with_headroom(self, changes: u32) -> Self {
         Self {
             nodes: self.nodes.saturating_add(changes / 16).saturating_add(16),

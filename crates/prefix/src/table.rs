@@ -100,8 +100,8 @@ where
     /// Declares that every packet that was being looked up when the last change was made is finished, and so
     /// allows what the changes replaced to be used again.
     ///
-    /// XDP runs inside an RCU read section: any call that waits for a grace period will do, such as deleting an
-    /// element of a map-in-map or `membarrier(MEMBARRIER_CMD_GLOBAL)`.
+    /// XDP runs inside an RCU read section, so any system call that waits for a grace period will do, such as
+    /// `membarrier(MEMBARRIER_CMD_GLOBAL)` or replacing an element of a map of maps.
     pub fn quiesce(&mut self) {
         self.arrays.reuse_retired();
     }

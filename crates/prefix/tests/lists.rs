@@ -57,6 +57,16 @@ fn many_hosts_of_one_slash_64() {
 }
 
 #[test]
+fn a_few_neighbours_in_each_of_many_slash_64s() {
+    // Forty hosts, ::1 to ::28, in each of 500 /64s, all different: no node for every byte on the way down.
+    let list: Vec<_> = (0..20_000)
+        .map(|n| (v6(DOCUMENTATION | (n / 40) << 80 | (n % 40 + 1), 128), 1 + n as u32 % 40))
+        .collect();
+    let sizes = build_and_check(&list, 13);
+    assert!(sizes.bytes() < 256 * 1024 + 20_000 * 64, "{sizes:?}");
+}
+
+#[test]
 fn nested_chains_of_every_length() {
     for addr in [0, u128::MAX, DOCUMENTATION | 0x1234_5678_9abc_def0, 0xaaaa_aaaa_aaaa_aaaa << 64 | 0x5555] {
         let list: Vec<_> =
