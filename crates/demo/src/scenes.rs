@@ -35,7 +35,7 @@ fn traffic(stage: &Stage, from: &Host, to: &Host) -> Result<()> {
         let report = ping(from, address, 5)?;
         stage.check(report.received == 5, format!("ping {address}: {} of 5 answered", report.received))?;
         let server = tcp_echo_server(to, PORT)?;
-        tcp_exchange(from, (address, server.port()).into(), TCP_BYTES, PATIENCE)?;
+        tcp_exchange(from, (address, server.port()), TCP_BYTES, PATIENCE)?;
         stage.check(true, format!("TCP {address}: {TCP_BYTES} bytes there and back, every one compared"))?;
         let mut sink = udp_sink(to, PORT)?;
         udp_send(from, address, PORT, b"senko", DATAGRAMS as usize)?;
@@ -82,7 +82,7 @@ pub fn dump(stage: &Stage) -> Result<()> {
     let mut tool = Tool::start(stage, "r", &["dump", "to-h1", "--syn", "-c", "2"], 1)?;
     for address in [IpAddr::from(h2.ipv4()), IpAddr::from(h2.ipv6())] {
         let server = tcp_echo_server(h2, PORT)?;
-        tcp_exchange(h1, (address, server.port()).into(), 5, PATIENCE)?;
+        tcp_exchange(h1, (address, server.port()), 5, PATIENCE)?;
     }
     let text = tool.finish()?;
     for line in text.lines() {
@@ -147,7 +147,7 @@ pub fn cross_connect(stage: &Stage) -> Result<()> {
         stage.check(report.received == 5, format!("ping {address}: {} of 5 answered", report.received))?;
     }
     let server = tcp_echo_server(h2, PORT)?;
-    tcp_exchange(h1, ("10.255.77.2".parse::<IpAddr>()?, server.port()).into(), TCP_BYTES, PATIENCE)?;
+    tcp_exchange(h1, ("10.255.77.2".parse::<IpAddr>()?, server.port()), TCP_BYTES, PATIENCE)?;
     stage.check(true, format!("TCP: {TCP_BYTES} bytes there and back"))?;
     let rows = rows(&tool.stop()?)?;
     let lost = rows.iter().filter(|row| row["reason"] == "error").count();
