@@ -50,6 +50,16 @@ impl PipelineBuilder {
         Self { stages, choices }
     }
 
+    /// Switches one more stage on; its maps keep the sizes of the object unless chosen.
+    pub fn with_stage(mut self, stage: Stage) -> Self {
+        self.stages |= stage.bit();
+        self.choices.globals.set("STAGES", self.stages);
+        for (map, _) in STAGE_MAPS.iter().filter(|(_, of)| *of == stage) {
+            self.choices.maps.remove(*map);
+        }
+        self
+    }
+
     /// Sets a read-only global of the program.
     pub fn global<T: Shared>(mut self, name: &str, value: T) -> Self {
         self.choices.globals.set(name, value);

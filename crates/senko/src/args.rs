@@ -41,6 +41,8 @@ pub enum Command {
     Lab(lab::cli::Args),
     /// Say whether this system and its interfaces can run XDP, and what fixes what is missing
     Doctor(commands::doctor::DoctorArgs),
+    /// Measure ns per packet against the bare floor, of senko or of any object
+    Bench(commands::bench::BenchArgs),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
 }

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod bench;
 pub mod completions;
 pub mod count;
 pub mod doctor;
@@ -23,6 +24,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Redirect(args) => redirect::run(&args, &global),
         Command::Lab(args) => Ok(lab::cli::run(args, global.json)?),
         Command::Doctor(args) => doctor::run(&args, &global),
+        Command::Bench(args) => bench::run(&args, &global),
         Command::Completions(args) => completions::run(&args),
     }
 }
