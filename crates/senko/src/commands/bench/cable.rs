@@ -22,7 +22,7 @@ shared! {
 }
 
 /// Frames in one figure; the sender's own buffers hold many more.
-pub const FRAMES: u32 = 200_000;
+pub const FRAMES: u32 = 500_000;
 
 pub struct Cable {
     lab: Lab,
