@@ -260,7 +260,8 @@ fn walk_extensions(frame: &Frame<'_>, headers: &mut Headers) -> Result<(), Malfo
         let extension = frame.window::<8>(at).ok_or(Malformed::Ipv6ExtensionTruncated)?;
         if next_header == ipv6::FRAGMENT {
             let field = extension.be16::<2>();
-            headers.fragment_field = field >> 3 | (field & 1) << 13;
+            // A second fragment header does not make a first fragment whole.
+            headers.fragment_field |= field >> 3 | (field & 1) << 13;
             if field & 0xfff8 != 0 {
                 // What follows is the middle of something: its next-header value names the protocol, and no more
                 // headers can be read.
