@@ -4,4 +4,6 @@
 #[cfg(target_arch = "bpf")]
 pub mod bpf;
 pub mod logic;
+#[cfg(not(target_arch = "bpf"))]
+pub mod model;
 pub mod shared;
