@@ -102,6 +102,21 @@ impl Malformed {
         Self::IcmpTruncated,
     ];
 
+    /// Whether the frame ended too early, rather than said something wrong.
+    pub const fn is_truncation(self) -> bool {
+        matches!(
+            self,
+            Self::EthernetTruncated
+                | Self::VlanTruncated
+                | Self::Ipv4Truncated
+                | Self::Ipv6Truncated
+                | Self::Ipv6ExtensionTruncated
+                | Self::TcpTruncated
+                | Self::UdpTruncated
+                | Self::IcmpTruncated
+        )
+    }
+
     /// Stable name for JSON rows and metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -22,8 +22,8 @@ fn captured(filter: &FilterValues, bytes: &[u8]) -> bool {
 
 /// Mostly one or two parts: with more hardly any frame matches.
 fn arguments() -> impl Strategy<Value = FilterArgs> {
-    let names = ["tcp", "udp", "icmp", "ICMPv6", "sctp", "arp", "lldp", "1", "58", "6"];
-    let proto = prop::option::weighted(0.4, prop::sample::select(&names[..]).prop_map(Into::into));
+    const NAMES: [&str; 10] = ["tcp", "udp", "icmp", "ICMPv6", "sctp", "arp", "lldp", "1", "58", "6"];
+    let proto = prop::option::weighted(0.4, prop::sample::select(&NAMES[..]).prop_map(Into::into));
     let port = prop::option::weighted(0.3, prop::sample::select(&PORTS[..]));
     let v4 = prop::sample::select(&ADDRESSES_V4[..]).prop_map(IpAddr::V4);
     let v6 = prop::sample::select(&ADDRESSES_V6[..]).prop_map(IpAddr::V6);
@@ -35,7 +35,7 @@ fn arguments() -> impl Strategy<Value = FilterArgs> {
 
 #[test]
 fn agrees_with_the_model() {
-    let config = ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() };
     let (taken, left) = (Cell::new(0), Cell::new(0));
     let result = TestRunner::new(config).run(&(arguments(), random::frame()), |(args, frame)| {
         let Ok(filter) = FilterValues::from_args(&args) else { return Ok(()) };
@@ -49,7 +49,7 @@ fn agrees_with_the_model() {
         panic!("{error}");
     }
     // Both outcomes must be met often, or the test says little.
-    assert!(taken.get() > 2000 && left.get() > 2000, "{} captured, {} not", taken.get(), left.get());
+    assert!(taken.get() > 1000 && left.get() > 1000, "{} captured, {} not", taken.get(), left.get());
 }
 
 proptest! {
