@@ -38,6 +38,40 @@ struct RawPacket {
     result: toml::Table,
 }
 
+/// `[config]` of counter's vectors.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CounterConfig {
+    pub icmp_types: bool,
+}
+
+/// `result` of counter's vectors: the rows that count the packet, as `counter::model::label` writes them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CounterResult {
+    pub rows: Vec<String>,
+}
+
+/// `[config]` of capture's vectors.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureConfig {
+    /// As typed behind `senko dump IFACE`.
+    pub filter: Vec<String>,
+}
+
+/// `result` of capture's vectors.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureResult {
+    pub captured: bool,
+}
+
+/// `result` where verdict, reason and bytes are all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoResult {}
+
 /// One file, with the function's own types for configuration and result.
 #[derive(Debug)]
 pub struct Vectors<C, R> {

@@ -40,3 +40,12 @@ pub fn count<'a>(frames: impl IntoIterator<Item = &'a [u8]>, icmp_types: bool) -
     }
     snapshot
 }
+
+/// A row in words, for vectors: `4 tcp`, `4 icmp 8`, `arp`, `malformed ipv4_version`.
+pub fn label(subject: Subject) -> String {
+    let version = subject.ip_version().map(|version| version.to_string());
+    let icmp_type = subject.icmp_type().map(|kind| kind.to_string());
+    let reason = subject.reason().map(Into::into);
+    let words = [version, Some(subject.protocol()), icmp_type, reason];
+    words.into_iter().flatten().collect::<Vec<String>>().join(" ")
+}
