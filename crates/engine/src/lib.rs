@@ -37,7 +37,7 @@ pub use floor::floor;
 pub use map::{MMAPABLE, Map, MapKind, MapSpec, Mapped};
 pub use object::{Globals, LoadChoices, LoadedObject, MapChoice, ObjectFile};
 pub use perf::PerfReader;
-pub use pipeline::{Judged, Pipeline, PipelineBuilder};
+pub use pipeline::{Judged, Pipeline, PipelineBuilder, pipeline_object};
 pub use program::{Program, ProgramKind, Refusal};
 pub use redirect_errors::RedirectErrors;
 pub use ring::{Records, RingReader};

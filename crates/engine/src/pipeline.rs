@@ -11,6 +11,11 @@ use crate::{
 
 pub(crate) static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
 
+/// The eBPF object that senko carries inside, an ELF file.
+pub fn pipeline_object() -> &'static [u8] {
+    OBJECT
+}
+
 /// The XDP program's name inside the object and in `senko status`.
 pub const PROGRAM: &str = "senko";
 
