@@ -2,9 +2,13 @@
 
 mod address;
 mod link;
+mod netdev;
+mod xdp;
 
 pub use address::local_addresses;
 pub use link::{AttachedProgram, LinkFacts, link, links};
+pub use netdev::{XdpFeatures, xdp_features};
+pub use xdp::{IF_NONE, Refused, set_xdp};
 
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;

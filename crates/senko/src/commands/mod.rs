@@ -2,6 +2,10 @@
 
 pub mod completions;
 pub mod count;
+pub mod features;
+pub mod load;
+pub mod status;
+pub mod unload;
 
 use crate::{
     args::{Cli, Command, Global},
@@ -14,6 +18,10 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     enter_netns(&global)?;
     match command {
         Command::Count(args) => count::run(args, &global),
+        Command::Load(args) => load::run(args, &global),
+        Command::Unload(args) => unload::run(&args, &global),
+        Command::Status(args) => status::run(&args, &global),
+        Command::Features(args) => features::run(&args, &global),
         Command::Completions(args) => completions::run(&args),
     }
 }
