@@ -23,7 +23,7 @@ mod sys;
 mod test_run;
 
 pub use attach::{Attachment, Circumstances, Mode, attach, detach, ifindex, ifindex_exists, take_over};
-pub use btf::release as kernel_release;
+pub use btf::{kernel_field_offset, release as kernel_release};
 pub use cpu::possible_cpus;
 pub use diagnose::{Diagnosis, describe, diagnose, exit};
 pub use error::Error;

@@ -25,11 +25,8 @@ impl Circumstances {
     fn of(interface: &str, program: &Program) -> Self {
         let links = netlink::links().unwrap_or_default();
         let Some(link) = links.iter().find(|link| link.name == interface) else { return Self::default() };
-        let peer = links.iter().find(|other| {
-            link.kind.as_deref() == Some("veth")
-                && link.peer_ifindex == Some(other.ifindex)
-                && other.peer_ifindex == Some(link.ifindex)
-        });
+        let has_peer_here = link.kind.as_deref() == Some("veth") && link.peer_netns.is_none();
+        let peer = links.iter().find(|other| has_peer_here && link.peer_ifindex == Some(other.ifindex));
         let driver = fs::read_link(format!("/sys/class/net/{interface}/device/driver"))
             .ok()
             .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));

@@ -25,20 +25,16 @@ pub fn explain(
         Diagnosis::new(exit::NOT_SUPPORTED, format!("{refused}: {cause}{words}"), remedy)
     };
     let driver = facts.driver.as_deref().unwrap_or("the interface's driver");
+    let by_mtu = match errno {
+        libc::ERANGE | libc::EINVAL | libc::EOPNOTSUPP => large_mtu(interface, errno, extack, facts),
+        _ => None,
+    };
+    if let Some((cause, lower)) = by_mtu {
+        let others = "load for frames of several buffers with --frags, or use --mode generic";
+        return unsupported(cause, format!("{lower}, {others}"));
+    }
     match errno {
         libc::EPERM | libc::EACCES => permission::explain(&refused),
-        libc::ERANGE | libc::EINVAL | libc::EOPNOTSUPP
-            if large_mtu(interface, errno, extack, facts).is_some() =>
-        {
-            let (cause, device) = large_mtu(interface, errno, extack, facts).unwrap_or_default();
-            unsupported(
-                cause,
-                format!(
-                    "run `ip link set dev {device} mtu {ONE_BUFFER_MTU}`, load for frames of several buffers \
-                     with --frags, or use --mode generic"
-                ),
-            )
-        }
         libc::EOPNOTSUPP if mode == "offload" => {
             unsupported(format!("{driver} cannot run programs in the card"), "use --mode native".into())
         }
@@ -84,7 +80,7 @@ pub fn explain(
     }
 }
 
-/// Whether the MTU is the cause, as a clause, and the device to change. A veth is refused for its *peer's* MTU, for
+/// Whether the MTU is the cause: a clause, and the command that lowers it. A veth is refused for its *peer's* MTU, for
 /// those are the frames that it receives.
 fn large_mtu(
     interface: &str,
@@ -93,21 +89,30 @@ fn large_mtu(
     facts: &Circumstances,
 ) -> Option<(String, String)> {
     let is_large = |mtu: u32| mtu > ONE_BUFFER_MTU;
+    let lower = |device: &str| format!("run `ip link set dev {device} mtu {ONE_BUFFER_MTU}`");
+    let too_large = |mtu: u32, whose: &str| {
+        format!("MTU {mtu}{whose} > {ONE_BUFFER_MTU}, the most that one buffer holds")
+    };
     if facts.frags {
         return None;
     }
     if let Some((peer, mtu)) = facts.peer.as_ref().filter(|(_, mtu)| is_large(*mtu)) {
-        let clause =
-            format!("MTU {mtu} of its peer {peer} > {ONE_BUFFER_MTU}, the most that one buffer holds");
-        return Some((clause, peer.clone()));
+        return Some((too_large(*mtu, &format!(" of its peer {peer}")), lower(peer)));
     }
+    let hidden_peer = facts.driver.as_deref() == Some("veth") && facts.peer.is_none();
     if is_large(facts.mtu) {
-        let clause = format!("MTU {} > {ONE_BUFFER_MTU}, the most that one buffer holds", facts.mtu);
-        return Some((clause, interface.into()));
+        let also = if hidden_peer { " and the same at its peer" } else { "" };
+        return Some((too_large(facts.mtu, ""), lower(interface) + also));
     }
     let said = extack.is_some_and(|words| words.to_ascii_lowercase().contains("mtu"));
-    (errno == libc::ERANGE || said).then(|| {
-        let clause = format!("its MTU, or its peer's, is larger than one buffer holds ({ONE_BUFFER_MTU})");
-        (clause, interface.into())
+    if !said && errno != libc::ERANGE {
+        return None;
+    }
+    Some(match hidden_peer {
+        true => (
+            format!("the MTU of its peer > {ONE_BUFFER_MTU}, the most that one buffer holds"),
+            format!("{} in the peer's network namespace", lower("PEER")),
+        ),
+        false => (format!("its MTU is more than one buffer holds ({ONE_BUFFER_MTU})"), lower(interface)),
     })
 }

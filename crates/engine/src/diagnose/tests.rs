@@ -34,6 +34,8 @@ fn a_large_mtu_is_named_whatever_the_errno() {
 #[test]
 fn the_device_to_change_is_the_one_that_is_too_large() {
     let peer = Circumstances { mtu: 1500, peer: Some(("veth8".into(), 4000)), ..Circumstances::default() };
+    let hidden = Circumstances { mtu: 1500, driver: Some("veth".into()), ..Circumstances::default() };
+    assert!(refused(libc::ERANGE, None, hidden).remedy.unwrap().contains("in the peer's network namespace"));
     let diagnosis = refused(libc::ERANGE, Some("Peer MTU is too large to set XDP"), peer);
     assert!(diagnosis.cause.contains("MTU 4000 of its peer veth8"), "{diagnosis:?}");
     assert!(diagnosis.cause.contains("the kernel says: Peer MTU is too large"), "{diagnosis:?}");

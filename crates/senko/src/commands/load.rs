@@ -69,7 +69,7 @@ pub struct LoadArgs {
 pub fn run(args: LoadArgs, global: &Global) -> Result<u8, Failure> {
     let clock = Clock::new(args.duration)?;
     let ifindex = engine::ifindex(&args.interface)?;
-    let object = ObjectFile::parse(&read(&args.object)?)?;
+    let object = parse(&args.object)?;
     let program = choose(&object, args.program.as_deref())?;
     let mut choices =
         LoadChoices { programs: vec![program.clone()], frags: args.frags, ..LoadChoices::default() };
@@ -111,8 +111,15 @@ pub fn run(args: LoadArgs, global: &Global) -> Result<u8, Failure> {
     if directory.is_some() { Ok(0) } else { stay(&clock, &attachment) }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    Ok(fs::read(path).map_err(|source| engine::Error::Read { path: path.into(), source })?)
+fn parse(path: &Path) -> Result<ObjectFile, Failure> {
+    let bytes = fs::read(path).map_err(|source| engine::Error::Read { path: path.into(), source })?;
+    ObjectFile::parse(&bytes).map_err(|error| {
+        let diagnosis = engine::diagnose(&error);
+        Failure::Explained(engine::Diagnosis {
+            cause: format!("{}: {}", path.display(), diagnosis.cause),
+            ..diagnosis
+        })
+    })
 }
 
 /// The program that is meant: the named one, or the only one.
