@@ -104,6 +104,20 @@ fn pins_of_a_vanished_interface_do_not_block() {
     assert_eq!(bpffs.files().len(), 5, "{:?}", bpffs.files());
 }
 
+#[test]
+fn a_netlink_attachment_that_was_taken_over_is_ours_to_unload() {
+    let (pair, bpffs) = (Pair::new(), Bpffs::mount());
+    let path = object("filter");
+    let directory = bpffs.join("taken");
+    let arguments = ["-n", &pair.near, "link", "set", "dev", &pair.port, "xdpgeneric", "obj", text(&path)];
+    pair::must("ip", &[&arguments[..], &["sec", "xdp"]].concat());
+    let load = ["load", &pair.port, text(&path), "--replace", "--pin", &directory, "-g", "drop_ipv4=1"];
+    pair.senko(&load).expect(0, &["over netlink", "generic mode"]);
+    assert!(!pair.answers(NEAR_V4), "it stays");
+    pair.senko(&["unload", &pair.port]).expect(0, &["attached over netlink"]);
+    assert!(pair.is_free() && bpffs.files().is_empty());
+}
+
 /// In a mount namespace of its own, because the usual place is shared by the whole machine.
 #[test]
 fn a_map_pinned_by_name_is_shared() {
