@@ -12,6 +12,10 @@ pub enum Stage {
     Redirect = 8,
 }
 
+/// Beside the stages' bits: the program is loaded with `BPF_F_XDP_HAS_FRAGS`, so a frame may be longer than its first
+/// buffer.
+pub const FRAGS: u32 = 1 << 31;
+
 impl Stage {
     pub const ALL: [Self; 4] = [Self::Counter, Self::Capture, Self::Firewall, Self::Redirect];
 

@@ -1,6 +1,6 @@
 //! Entry, stage order, single exit.
 
-use abi::{Action, Reason, Stage, Step, shared};
+use abi::{Action, Reason, Stage, Step, shared, stage::FRAGS};
 use aya_ebpf::{
     Global,
     btf_maps::PerCpuArray,
@@ -8,16 +8,11 @@ use aya_ebpf::{
     macros::{btf_map, xdp},
     programs::XdpContext,
 };
-use capture::bpf::Pending;
-use wire::Frame;
+use wire::{Frame, Headers, Malformed, ethernet, ipv4, parse};
 
-/// Bits of [`Stage`].
+/// Bits of [`Stage`], and [`FRAGS`].
 #[unsafe(no_mangle)]
 static STAGES: Global<u32> = Global::new(0);
-
-/// 1: loaded with `BPF_F_XDP_HAS_FRAGS`, so a frame may be longer than its first buffer.
-#[unsafe(no_mangle)]
-static FRAGS: Global<u8> = Global::new(0);
 
 shared! {
     /// Frames judged for one reason.
@@ -32,18 +27,19 @@ shared! {
 static REASONS: PerCpuArray<Judged, { Reason::ALL.len() }> = PerCpuArray::new();
 
 #[xdp]
+#[inline(always)]
 pub fn senko(ctx: XdpContext) -> u32 {
     let stages = STAGES.load();
-    if stages == 0 {
+    if stages & !FRAGS == 0 {
         return Action::Pass as u32;
     }
     // SAFETY: data..data_end is this frame's memory for as long as the program runs, and only ours.
     let mut frame = unsafe { Frame::from_raw(ctx.data(), ctx.data_end()) };
-    let length = if FRAGS.load() == 0 {
+    let length = if stages & FRAGS == 0 {
         frame.len()
     } else {
-        // SAFETY: the helper wants nothing but a context; the engine sets FRAGS only where the kernel has it (5.18).
-        unsafe { bpf_xdp_get_buff_len(ctx.ctx) as u32 }
+        // SAFETY: the helper wants nothing but a context; the engine sets the bit only where the kernel has it (5.18).
+        unsafe { bpf_xdp_get_buff_len(ctx.ctx) }
     };
     let (action, reason) = judge(&ctx, &mut frame, length, stages);
     if stages & (Stage::Firewall.bit() | Stage::Redirect.bit()) != 0 {
@@ -53,39 +49,100 @@ pub fn senko(ctx: XdpContext) -> u32 {
 }
 
 #[inline(always)]
-fn judge(ctx: &XdpContext, frame: &mut Frame<'_>, length: u32, stages: u32) -> (Action, Reason) {
+fn judge(ctx: &XdpContext, frame: &mut Frame<'_>, length: u64, stages: u32) -> (Action, Reason) {
     // A cable reads nothing: only when nothing else is on, since the others want the headers.
-    if stages == Stage::Redirect.bit() && redirect::bpf::is_cross_connect() {
+    if stages & !FRAGS == Stage::Redirect.bit() && redirect::bpf::is_cross_connect() {
         return done(redirect::bpf::cross());
     }
-    let headers = wire::parse(frame, length);
-    if stages & Stage::Counter.bit() != 0 {
-        counter::bpf::count(frame, &headers, length);
-    }
-    let pending = if stages & Stage::Capture.bit() != 0 {
-        capture::bpf::begin(ctx, frame, &headers, length)
-    } else {
-        Pending::None
+    // IPv4 without options, IPv4 with them and IPv6 each have a path of their own through the stages, on which offsets and version are
+    // constants; everything else shares one. Errors never meet headers: a value that is either would live on the stack,
+    // half of it undefined, which costs time and which the verifier refuses.
+    let malformed = 'malformed: {
+        let ethertype = match parse::ethertype(frame) {
+            Ok(ethertype) => ethertype,
+            Err(malformed) => break 'malformed malformed,
+        };
+        if ethertype == ethernet::IPV4 {
+            match parse::is_plain_ipv4(frame, ethernet::HEADER) {
+                Ok(true) => match parse::parse_ipv4_after(frame, length, 0, ethernet::HEADER, ipv4::HEADER) {
+                    Ok(headers) => return judge_packet(ctx, frame, &headers, length, stages),
+                    Err(malformed) => break 'malformed malformed,
+                },
+                Ok(false) => {}
+                Err(malformed) => break 'malformed malformed,
+            }
+            match parse::parse_ipv4(frame, length, 0, ethernet::HEADER) {
+                Ok(headers) => return judge_packet(ctx, frame, &headers, length, stages),
+                Err(malformed) => break 'malformed malformed,
+            }
+        }
+        if ethertype == ethernet::IPV6 {
+            match parse::parse_ipv6(frame, length, 0, ethernet::HEADER) {
+                Ok(headers) => return judge_packet(ctx, frame, &headers, length, stages),
+                Err(malformed) => break 'malformed malformed,
+            }
+        }
+        match parse::parse_tagged(frame, length, ethertype) {
+            Ok(headers) => return judge_packet(ctx, frame, &headers, length, stages),
+            Err(malformed) => break 'malformed malformed,
+        }
     };
+    judge_malformed(ctx, malformed, length, stages)
+}
 
-    let mut step = Step::Next;
-    if let Ok(headers) = &headers {
-        if stages & Stage::Firewall.bit() != 0 {
-            step = firewall::bpf::run(frame, headers, length);
-        }
-        if step == Step::Next && stages & Stage::Redirect.bit() != 0 && !redirect::bpf::is_cross_connect() {
-            step = redirect::bpf::run(ctx, frame, headers);
-        }
+#[inline(always)]
+fn judge_packet(
+    ctx: &XdpContext,
+    frame: &mut Frame<'_>,
+    headers: &Headers,
+    length: u64,
+    stages: u32,
+) -> (Action, Reason) {
+    if stages & Stage::Counter.bit() != 0 {
+        counter::bpf::count(frame, headers, length);
     }
-    if step == Step::Next && stages & Stage::Redirect.bit() != 0 && redirect::bpf::is_cross_connect() {
-        step = redirect::bpf::cross();
+    if stages & Stage::Capture.bit() == 0 {
+        return done(decide(ctx, frame, headers, length, stages));
     }
-    if step == Step::Next && headers.is_err() {
-        step = Step::Done(Action::Pass, Reason::Malformed);
-    }
+    let pending = capture::bpf::begin(ctx, frame, headers, length);
+    let (action, reason) = done(decide(ctx, frame, headers, length, stages));
+    capture::bpf::finish(ctx, pending, length, action, reason);
+    (action, reason)
+}
 
+/// The stages that decide, in their order.
+#[inline(always)]
+fn decide(ctx: &XdpContext, frame: &mut Frame<'_>, headers: &Headers, length: u64, stages: u32) -> Step {
+    if stages & Stage::Firewall.bit() != 0 {
+        let step = firewall::bpf::run(frame, headers, length);
+        if step != Step::Next {
+            return step;
+        }
+    }
+    if stages & Stage::Redirect.bit() != 0 {
+        return if redirect::bpf::is_cross_connect() {
+            redirect::bpf::cross()
+        } else {
+            redirect::bpf::run(ctx, frame, headers)
+        };
+    }
+    Step::Next
+}
+
+/// A malformed frame has no addresses to decide on: it is counted, shown, and left to the kernel; a cable carries it.
+#[inline(always)]
+fn judge_malformed(ctx: &XdpContext, malformed: Malformed, length: u64, stages: u32) -> (Action, Reason) {
+    if stages & Stage::Counter.bit() != 0 {
+        counter::bpf::count_malformed(malformed, length);
+    }
+    let step = if stages & Stage::Redirect.bit() != 0 && redirect::bpf::is_cross_connect() {
+        redirect::bpf::cross()
+    } else {
+        Step::Done(Action::Pass, Reason::Malformed)
+    };
     let (action, reason) = done(step);
     if stages & Stage::Capture.bit() != 0 {
+        let pending = capture::bpf::begin_malformed(ctx, length);
         capture::bpf::finish(ctx, pending, length, action, reason);
     }
     (action, reason)
@@ -101,12 +158,12 @@ fn done(step: Step) -> (Action, Reason) {
 }
 
 #[inline(always)]
-fn count_reason(reason: Reason, length: u32) {
+fn count_reason(reason: Reason, length: u64) {
     if let Some(judged) = REASONS.get_ptr_mut(reason as u32) {
         // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
         unsafe {
             (*judged).packets += 1;
-            (*judged).bytes += u64::from(length);
+            (*judged).bytes += length;
         }
     }
 }

@@ -215,6 +215,7 @@ fn create_map(
     btf: Option<&OwnedFd>,
 ) -> Result<Map, Error> {
     let mut spec = spec(name, definition);
+    let replaced = choice.is_some_and(|choice| choice.kind.is_some());
     if let Some(choice) = choice {
         spec.max_entries = choice.max_entries.unwrap_or(spec.max_entries);
         spec.flags = choice.flags.unwrap_or(spec.flags);
@@ -229,7 +230,7 @@ fn create_map(
     let read_only_data = matches!(definition.section_kind(), EbpfSectionKind::Rodata);
     let types = match definition {
         // The kernel takes key and value types only where user space may read both.
-        aya_obj::Map::Btf(map) if matches!(spec.kind.0, 1 | 2 | 5 | 6 | 9 | 10 | 11) => {
+        aya_obj::Map::Btf(map) if !replaced && matches!(spec.kind.0, 1 | 2 | 5 | 6 | 9 | 10 | 11) => {
             btf.map(|fd| (fd.as_fd(), map.def.btf_key_type_id, map.def.btf_value_type_id))
         }
         _ => None,

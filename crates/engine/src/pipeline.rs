@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use abi::{Reason, Shared, Stage, shared};
+use abi::{Reason, Shared, Stage, shared, stage::FRAGS};
 
 use crate::{
     Attachment, Error, LoadedObject, Map, MapChoice, MapKind, Mode, ObjectFile, Program, attach,
     object::LoadChoices,
 };
 
-static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
+pub(crate) static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
 
 /// The XDP program's name inside the object and in `senko status`.
 pub const PROGRAM: &str = "senko";
@@ -23,6 +23,14 @@ const STAGE_MAPS: [(&str, Stage); 5] = [
     ("LOCAL", Stage::Redirect),
 ];
 
+/// Maps with a size that is not in entries: a ring's is in bytes, whole pages.
+const SMALLEST_RING: u32 = 4096;
+
+/// The stages' maps at their smallest.
+pub(crate) fn smallest_maps() -> impl Iterator<Item = (&'static str, u32)> {
+    STAGE_MAPS.into_iter().map(|(map, _)| (map, if map == "RECORDS" { SMALLEST_RING } else { 1 }))
+}
+
 /// What to load.
 #[derive(Debug, Clone)]
 pub struct PipelineBuilder {
@@ -35,11 +43,9 @@ impl PipelineBuilder {
         let stages = stages.iter().fold(0, |bits, stage| bits | stage.bit());
         let mut choices = LoadChoices { programs: vec![PROGRAM.into()], ..LoadChoices::default() };
         choices.globals.set("STAGES", stages);
-        for (map, stage) in STAGE_MAPS {
-            if stages & stage.bit() == 0 {
-                let entries = if map == "RECORDS" { 4096 } else { 1 };
-                choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
-            }
+        let off = STAGE_MAPS.iter().zip(smallest_maps()).filter(|((_, stage), _)| stages & stage.bit() == 0);
+        for (_, (map, entries)) in off {
+            choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
         }
         Self { stages, choices }
     }
@@ -79,7 +85,7 @@ impl PipelineBuilder {
     /// Loads for frames of more than one buffer (kernel 5.18), which lifts the driver's MTU limit.
     pub fn frags(mut self) -> Self {
         self.choices.frags = true;
-        self.choices.globals.set("FRAGS", 1_u8);
+        self.choices.globals.set("STAGES", self.stages | FRAGS);
         self
     }
 
@@ -107,7 +113,7 @@ impl PipelineBuilder {
 
     pub fn load(&self) -> Result<Pipeline, Error> {
         let object = ObjectFile::parse(OBJECT)?.load(&self.choices)?;
-        Ok(Pipeline { object, stages: self.stages })
+        Ok(Pipeline { object, stages: self.stages, frags: self.choices.frags })
     }
 }
 
@@ -133,6 +139,7 @@ shared! {
 pub struct Pipeline {
     object: LoadedObject,
     stages: u32,
+    frags: bool,
 }
 
 impl Pipeline {
@@ -155,6 +162,11 @@ impl Pipeline {
     /// Bits of the stages that are on.
     pub fn stages(&self) -> u32 {
         self.stages
+    }
+
+    /// Whether it takes frames of several buffers.
+    pub fn has_frags(&self) -> bool {
+        self.frags
     }
 
     /// Frames by reason, summed over CPUs.

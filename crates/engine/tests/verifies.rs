@@ -1,7 +1,7 @@
 //! Every set of stages passes the verifier and judges a plain frame as it should.
 
 use abi::{Action, Stage};
-use engine::PipelineBuilder;
+use engine::{Pipeline, PipelineBuilder};
 
 fn udp_frame() -> Vec<u8> {
     let mut frame = vec![0; 60];
@@ -13,19 +13,39 @@ fn udp_frame() -> Vec<u8> {
     frame
 }
 
+/// Loads, or shows what the verifier said last.
+fn load(builder: &PipelineBuilder, what: &str) -> Pipeline {
+    builder.load().unwrap_or_else(|error| match error {
+        engine::Error::ProgramLoad { source, log, .. } => {
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            panic!("{what}: {source}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        }
+        other => panic!("{what}: {other}"),
+    })
+}
+
 #[test]
 fn every_set_of_stages_loads() {
     for bits in 0..1_u32 << Stage::ALL.len() {
         let stages: Vec<Stage> = Stage::ALL.into_iter().filter(|stage| bits & stage.bit() != 0).collect();
-        let pipeline = PipelineBuilder::new(&stages).load().unwrap_or_else(|error| match error {
-            engine::Error::ProgramLoad { source, log, .. } => {
-                let tail: Vec<&str> = log.lines().rev().take(30).collect();
-                panic!("{stages:?}: {source}\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"))
-            }
-            other => panic!("{stages:?}: {other}"),
-        });
+        let pipeline = load(&PipelineBuilder::new(&stages), &format!("{stages:?}"));
         let run = pipeline.program().test_run(&udp_frame(), 1).expect("test run");
         eprintln!("{stages:?}: {:?} instructions", pipeline.program().verified_instructions());
         assert_eq!(run.action, Action::Pass as u32, "{stages:?}");
+    }
+}
+
+#[test]
+fn capture_loads_with_every_snaplen_and_buffer() {
+    for snaplen in [1, 14, 96, 97, 480, 481, 2016, 2017, 16352, 65504] {
+        for perf in [0_u8, 1] {
+            let builder = PipelineBuilder::new(&[Stage::Capture])
+                .global("CAPTURE_SNAPLEN", snaplen)
+                .global("CAPTURE_PERF", perf);
+            let builder = if perf == 1 { builder.without_ring_buffer() } else { builder };
+            let what = format!("snaplen {snaplen}, perf {perf}");
+            let pipeline = load(&builder, &what);
+            eprintln!("{what}: {:?} instructions", pipeline.program().verified_instructions());
+        }
     }
 }

@@ -39,6 +39,16 @@ pub enum Command {
     Status(commands::status::StatusArgs),
     /// Show what an interface's driver can do for XDP
     Features(commands::features::FeaturesArgs),
+    /// Capture packets as XDP saw them: text, hex, JSON or pcapng
+    Dump(commands::dump::DumpArgs),
+    /// Drop packets by the prefix of their source, hits per prefix
+    Firewall(commands::firewall::FirewallArgs),
+    /// Answer pings, or join two ports into a cable, without the kernel's stack
+    Redirect(commands::redirect::RedirectArgs),
+    /// Make throw-away hosts in network namespaces to try things on
+    Lab(lab::cli::Args),
+    /// Say whether this system and its interfaces can run XDP, and what fixes what is missing
+    Doctor(commands::doctor::DoctorArgs),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
 }

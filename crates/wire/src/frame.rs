@@ -32,8 +32,8 @@ impl<'a> Frame<'a> {
 
     /// Linear length in bytes. A number only: it proves nothing to the verifier.
     #[inline(always)]
-    pub fn len(&self) -> u32 {
-        (self.end - self.start) as u32
+    pub fn len(&self) -> u64 {
+        (self.end - self.start) as u64
     }
 
     #[inline(always)]

@@ -3,6 +3,9 @@
 //! Knows nothing of senko. [`Frame`] is the only type that touches packet memory; everything else reads through it.
 #![no_std]
 
+#[cfg(not(target_arch = "bpf"))]
+extern crate alloc;
+
 pub mod checksum;
 pub mod ethernet;
 pub mod frame;

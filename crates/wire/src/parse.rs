@@ -19,12 +19,25 @@ pub struct Headers {
     pub version: u8,
     /// The upper-layer protocol, behind all extension headers; 0 when the frame is not IP.
     pub protocol: u8,
-    pub fragment: Fragment,
+    /// IPv4's fragment field; an IPv6 fragment header's is brought into the same form. Raw, because most paths never ask.
+    fragment_field: u16,
     network: u16,
     transport: u16,
 }
 
 impl Headers {
+    /// Which part of a datagram this frame carries.
+    #[inline(always)]
+    pub const fn fragment(&self) -> Fragment {
+        if self.fragment_field & ipv4::FRAGMENT_OFFSET_MASK != 0 {
+            Fragment::Later
+        } else if self.fragment_field & ipv4::MORE_FRAGMENTS != 0 {
+            Fragment::First
+        } else {
+            Fragment::Whole
+        }
+    }
+
     /// Byte offset of the IP header (of the payload, when the frame is not IP).
     #[inline(always)]
     pub const fn network_offset(&self) -> usize {
@@ -110,11 +123,28 @@ impl Malformed {
     }
 }
 
+/// The Ethernet type of a frame, before any tag is looked at.
+#[inline(always)]
+pub fn ethertype(frame: &Frame<'_>) -> Result<u16, Malformed> {
+    let eth = frame.window::<{ ethernet::HEADER }>(0).ok_or(Malformed::EthernetTruncated)?;
+    Ok(eth.be16::<12>())
+}
+
 /// Parses a frame of `length` bytes on the wire, of which the first buffer is in `frame`.
 #[inline(always)]
-pub fn parse(frame: &Frame<'_>, length: u32) -> Result<Headers, Malformed> {
-    let eth = frame.window::<{ ethernet::HEADER }>(0).ok_or(Malformed::EthernetTruncated)?;
-    let mut ethertype = eth.be16::<12>();
+pub fn parse(frame: &Frame<'_>, length: u64) -> Result<Headers, Malformed> {
+    let ethertype = ethertype(frame)?;
+    match ethertype {
+        ethernet::IPV4 => parse_ipv4(frame, length, 0, ethernet::HEADER),
+        ethernet::IPV6 => parse_ipv6(frame, length, 0, ethernet::HEADER),
+        _ => parse_tagged(frame, length, ethertype),
+    }
+}
+
+/// The rest of [`parse`] for a frame whose first type is not IP: tagged, or another protocol.
+#[inline(always)]
+pub fn parse_tagged(frame: &Frame<'_>, length: u64, first: u16) -> Result<Headers, Malformed> {
+    let mut ethertype = first;
     let mut network = ethernet::HEADER;
     let mut tags = 0;
     if ethernet::is_tag(ethertype) {
@@ -128,24 +158,33 @@ pub fn parse(frame: &Frame<'_>, length: u32) -> Result<Headers, Malformed> {
             network += ethernet::TAG;
             tags = 2;
         }
+        match ethertype {
+            ethernet::IPV4 => return parse_ipv4(frame, length, tags, network),
+            ethernet::IPV6 => return parse_ipv6(frame, length, tags, network),
+            _ => {}
+        }
     }
-    match ethertype {
-        ethernet::IPV4 => parse_ipv4(frame, length, tags, network),
-        ethernet::IPV6 => parse_ipv6(frame, length, tags, network),
-        _ => Ok(Headers {
-            ethertype,
-            tags,
-            version: 0,
-            protocol: 0,
-            fragment: Fragment::Whole,
-            network: network as u16,
-            transport: network as u16,
-        }),
-    }
+    Ok(Headers {
+        ethertype,
+        tags,
+        version: 0,
+        protocol: 0,
+        fragment_field: 0,
+        network: network as u16,
+        transport: network as u16,
+    })
 }
 
+/// Whether an IPv4 header at `network` begins with version 4 and a length of 20 bytes, as nearly all do.
 #[inline(always)]
-fn parse_ipv4(frame: &Frame<'_>, length: u32, tags: u8, network: usize) -> Result<Headers, Malformed> {
+pub fn is_plain_ipv4(frame: &Frame<'_>, network: usize) -> Result<bool, Malformed> {
+    let ip = frame.window::<{ ipv4::HEADER }>(network).ok_or(Malformed::Ipv4Truncated)?;
+    Ok(ip.u8::<{ ipv4::offset::VERSION_IHL }>() == 0x45)
+}
+
+/// Parses the IPv4 header at `network`, behind `tags` VLAN tags.
+#[inline(always)]
+pub fn parse_ipv4(frame: &Frame<'_>, length: u64, tags: u8, network: usize) -> Result<Headers, Malformed> {
     let ip = frame.window::<{ ipv4::HEADER }>(network).ok_or(Malformed::Ipv4Truncated)?;
     let version_ihl = ip.u8::<{ ipv4::offset::VERSION_IHL }>();
     if version_ihl >> 4 != 4 {
@@ -155,36 +194,43 @@ fn parse_ipv4(frame: &Frame<'_>, length: u32, tags: u8, network: usize) -> Resul
     if header < ipv4::HEADER {
         return Err(Malformed::Ipv4HeaderLength);
     }
+    parse_ipv4_after(frame, length, tags, network, header)
+}
+
+/// The rest of [`parse_ipv4`] for a header of `header` bytes, which is known to be 20..=60.
+#[inline(always)]
+pub fn parse_ipv4_after(
+    frame: &Frame<'_>,
+    length: u64,
+    tags: u8,
+    network: usize,
+    header: usize,
+) -> Result<Headers, Malformed> {
+    let ip = frame.window::<{ ipv4::HEADER }>(network).ok_or(Malformed::Ipv4Truncated)?;
     let total = ip.be16::<{ ipv4::offset::TOTAL_LENGTH }>() as usize;
-    if total < header || network + total > length as usize {
+    if total < header || (network + total) as u64 > length {
         return Err(Malformed::Ipv4TotalLength);
     }
-    let fragment = ip.be16::<{ ipv4::offset::FRAGMENT }>();
     Ok(Headers {
         ethertype: ethernet::IPV4,
         tags,
         version: 4,
         protocol: ip.u8::<{ ipv4::offset::PROTOCOL }>(),
-        fragment: if fragment & ipv4::FRAGMENT_OFFSET_MASK != 0 {
-            Fragment::Later
-        } else if fragment & ipv4::MORE_FRAGMENTS != 0 {
-            Fragment::First
-        } else {
-            Fragment::Whole
-        },
+        fragment_field: ip.be16::<{ ipv4::offset::FRAGMENT }>(),
         network: network as u16,
         transport: (network + header) as u16,
     })
 }
 
+/// Parses the IPv6 header at `network`, behind `tags` VLAN tags, and its extension headers.
 #[inline(always)]
-fn parse_ipv6(frame: &Frame<'_>, length: u32, tags: u8, network: usize) -> Result<Headers, Malformed> {
+pub fn parse_ipv6(frame: &Frame<'_>, length: u64, tags: u8, network: usize) -> Result<Headers, Malformed> {
     let ip = frame.window::<{ ipv6::HEADER }>(network).ok_or(Malformed::Ipv6Truncated)?;
     if ip.u8::<0>() >> 4 != 6 {
         return Err(Malformed::Ipv6Version);
     }
     let payload = ip.be16::<{ ipv6::offset::PAYLOAD_LENGTH }>() as usize;
-    if network + ipv6::HEADER + payload > length as usize {
+    if (network + ipv6::HEADER + payload) as u64 > length {
         return Err(Malformed::Ipv6PayloadLength);
     }
     let mut headers = Headers {
@@ -192,7 +238,7 @@ fn parse_ipv6(frame: &Frame<'_>, length: u32, tags: u8, network: usize) -> Resul
         tags,
         version: 6,
         protocol: ip.u8::<{ ipv6::offset::NEXT_HEADER }>(),
-        fragment: Fragment::Whole,
+        fragment_field: 0,
         network: network as u16,
         transport: (network + ipv6::HEADER) as u16,
     };
@@ -213,17 +259,14 @@ fn walk_extensions(frame: &Frame<'_>, headers: &mut Headers) -> Result<(), Malfo
         let at = headers.transport_offset();
         let extension = frame.window::<8>(at).ok_or(Malformed::Ipv6ExtensionTruncated)?;
         if next_header == ipv6::FRAGMENT {
-            let fragment = extension.be16::<2>();
-            if fragment & 0xfff8 != 0 {
+            let field = extension.be16::<2>();
+            headers.fragment_field = field >> 3 | (field & 1) << 13;
+            if field & 0xfff8 != 0 {
                 // What follows is the middle of something: its next-header value names the protocol, and no more
                 // headers can be read.
-                headers.fragment = Fragment::Later;
                 headers.protocol = extension.u8::<0>();
                 headers.transport = (at + 8) as u16;
                 return Ok(());
-            }
-            if fragment & 1 != 0 {
-                headers.fragment = Fragment::First;
             }
         }
         headers.protocol = extension.u8::<0>();

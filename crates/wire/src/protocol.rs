@@ -67,3 +67,18 @@ pub const fn ethertype_name(ethertype: u16) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// The number of an ethertype's name.
+pub fn ethertype_number(name: &str) -> Option<u16> {
+    (0..=u16::MAX).find(|number| ethertype_name(*number) == Some(name))
+}
+
+/// An ethertype as people read it; below 0x600 it is a length (IEEE 802.3 with an LLC header).
+#[cfg(not(target_arch = "bpf"))]
+pub fn ethertype_text(ethertype: u16) -> alloc::string::String {
+    match ethertype_name(ethertype) {
+        _ if ethertype < crate::ethernet::FIRST_TYPE => "llc".into(),
+        Some(name) => name.into(),
+        None => alloc::format!("{ethertype:#06x}"),
+    }
+}

@@ -8,8 +8,10 @@ pub const DCCP: u8 = 33;
 pub const SCTP: u8 = 132;
 pub const UDP_LITE: u8 = 136;
 
-const TCP_HEADER: usize = 20;
-const TCP_FLAGS: usize = 13;
+/// TCP's header without options.
+pub const TCP_HEADER: usize = 20;
+/// Byte offset of the flags inside it.
+pub const TCP_FLAGS: usize = 13;
 
 /// TCP flag bits.
 pub mod tcp_flag {
@@ -42,7 +44,7 @@ pub const fn has_ports(protocol: u8) -> bool {
 #[inline(always)]
 pub fn transport(frame: &Frame<'_>, headers: &Headers) -> Result<Transport, Malformed> {
     let mut t = Transport { source_port: 0, destination_port: 0, tcp_flags: 0, icmp_type: 0, icmp_code: 0 };
-    if headers.version == 0 || headers.fragment == Fragment::Later {
+    if headers.version == 0 || headers.fragment() == Fragment::Later {
         return Ok(t);
     }
     let at = headers.transport_offset();

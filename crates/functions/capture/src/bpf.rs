@@ -6,13 +6,13 @@ use core::ptr;
 use abi::{Action, Reason};
 use aya_ebpf::{
     Global,
-    bindings::BPF_RB_NO_WAKEUP,
+    bindings::{BPF_RB_NO_WAKEUP, xdp_md},
     btf_maps::{PerCpuArray, PerfEventByteArray, RingBuf},
-    helpers::{bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_submit, bpf_xdp_load_bytes},
+    helpers::{bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_submit},
     macros::btf_map,
     programs::XdpContext,
 };
-use wire::{Frame, Headers, Malformed};
+use wire::{Frame, Headers};
 
 use crate::{
     logic::{self, Filter},
@@ -22,7 +22,8 @@ use crate::{
 #[btf_map]
 static RECORDS: RingBuf<u8, { RING_BYTES as usize }> = RingBuf::new();
 
-/// For kernels without a ring buffer.
+/// For kernels without a ring buffer (before 5.8) or without `bpf_xdp_load_bytes` (before 5.18): the perf buffer's
+/// helper copies the frame itself.
 #[btf_map]
 static PERF_RECORDS: PerfEventByteArray = PerfEventByteArray::new();
 
@@ -35,9 +36,6 @@ static CAPTURE_SNAPLEN: Global<u32> = Global::new(96);
 /// 1: records go through the perf buffer.
 #[unsafe(no_mangle)]
 static CAPTURE_PERF: Global<u8> = Global::new(0);
-/// 1: the kernel has `bpf_xdp_load_bytes` (5.18), which also reaches the later buffers of a frame.
-#[unsafe(no_mangle)]
-static CAPTURE_LOAD_BYTES: Global<u8> = Global::new(1);
 #[unsafe(no_mangle)]
 static CAPTURE_FILTER: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
@@ -102,25 +100,28 @@ pub enum Pending {
 
 /// Begins a record if the filter wants the frame.
 #[inline(always)]
-pub fn begin(
-    ctx: &XdpContext,
-    frame: &Frame<'_>,
-    headers: &Result<Headers, Malformed>,
-    length: u32,
-) -> Pending {
-    if !logic::wanted(frame, headers, &Globals) {
-        return Pending::None;
-    }
+pub fn begin(ctx: &XdpContext, frame: &Frame<'_>, headers: &Headers, length: u64) -> Pending {
+    if logic::wanted(frame, headers, &Globals) { start(ctx, length) } else { Pending::None }
+}
+
+/// Begins a record of a malformed frame if the filter wants such.
+#[inline(always)]
+pub fn begin_malformed(ctx: &XdpContext, length: u64) -> Pending {
+    if logic::wants_malformed(&Globals) { start(ctx, length) } else { Pending::None }
+}
+
+#[inline(always)]
+fn start(ctx: &XdpContext, length: u64) -> Pending {
     if CAPTURE_PERF.load() != 0 {
         return Pending::Perf;
     }
-    let record = reserve(ctx, frame, length);
+    let record = reserve(ctx, length);
     if record.is_null() { Pending::None } else { Pending::Ring(record) }
 }
 
 /// Hands the record over with its verdict.
 #[inline(always)]
-pub fn finish(ctx: &XdpContext, pending: Pending, length: u32, action: Action, reason: Reason) {
+pub fn finish(ctx: &XdpContext, pending: Pending, length: u64, action: Action, reason: Reason) {
     match pending {
         Pending::None => {}
         Pending::Ring(record) => {
@@ -138,8 +139,8 @@ pub fn finish(ctx: &XdpContext, pending: Pending, length: u32, action: Action, r
             let header = RecordHeader {
                 // SAFETY: the helper has no preconditions.
                 time: unsafe { bpf_ktime_get_ns() },
-                length,
-                captured,
+                length: length as u32,
+                captured: captured as u32,
                 queue: ctx.rx_queue_index(),
                 verdict: action as u32,
                 reason: reason as u32,
@@ -148,42 +149,37 @@ pub fn finish(ctx: &XdpContext, pending: Pending, length: u32, action: Action, r
             // SAFETY: the header has no padding; its bytes live until the call returns.
             let bytes =
                 unsafe { core::slice::from_raw_parts(ptr::from_ref(&header).cast(), HEADER as usize) };
-            PERF_RECORDS.output(ctx, bytes, captured);
+            PERF_RECORDS.output(ctx, bytes, captured as u32);
         }
     }
 }
 
 #[inline(always)]
-fn captured(length: u32) -> u32 {
-    let snaplen = CAPTURE_SNAPLEN.load();
+fn captured(length: u64) -> u64 {
+    let snaplen = u64::from(CAPTURE_SNAPLEN.load());
     if length < snaplen { length } else { snaplen }
 }
 
 /// Reserves the smallest record that holds what is wanted of the frame and fills it but for the verdict.
 #[inline(always)]
-fn reserve(ctx: &XdpContext, frame: &Frame<'_>, length: u32) -> *mut u8 {
+fn reserve(ctx: &XdpContext, length: u64) -> *mut u8 {
     let wanted = captured(length);
-    if wanted <= CLASSES[0] {
-        reserve_class::<{ CLASSES[0] }, { (HEADER + CLASSES[0]) as usize }>(ctx, frame, length, wanted)
-    } else if wanted <= CLASSES[1] {
-        reserve_class::<{ CLASSES[1] }, { (HEADER + CLASSES[1]) as usize }>(ctx, frame, length, wanted)
-    } else if wanted <= CLASSES[2] {
-        reserve_class::<{ CLASSES[2] }, { (HEADER + CLASSES[2]) as usize }>(ctx, frame, length, wanted)
-    } else if wanted <= CLASSES[3] {
-        reserve_class::<{ CLASSES[3] }, { (HEADER + CLASSES[3]) as usize }>(ctx, frame, length, wanted)
+    if wanted <= u64::from(CLASSES[0]) {
+        reserve_class::<{ CLASSES[0] }, { (HEADER + CLASSES[0]) as usize }>(ctx, length, wanted)
+    } else if wanted <= u64::from(CLASSES[1]) {
+        reserve_class::<{ CLASSES[1] }, { (HEADER + CLASSES[1]) as usize }>(ctx, length, wanted)
+    } else if wanted <= u64::from(CLASSES[2]) {
+        reserve_class::<{ CLASSES[2] }, { (HEADER + CLASSES[2]) as usize }>(ctx, length, wanted)
+    } else if wanted <= u64::from(CLASSES[3]) {
+        reserve_class::<{ CLASSES[3] }, { (HEADER + CLASSES[3]) as usize }>(ctx, length, wanted)
     } else {
-        let wanted = if wanted > MAX_SNAPLEN { MAX_SNAPLEN } else { wanted };
-        reserve_class::<{ CLASSES[4] }, { (HEADER + CLASSES[4]) as usize }>(ctx, frame, length, wanted)
+        let wanted = wanted.min(u64::from(MAX_SNAPLEN));
+        reserve_class::<{ CLASSES[4] }, { (HEADER + CLASSES[4]) as usize }>(ctx, length, wanted)
     }
 }
 
 #[inline(always)]
-fn reserve_class<const DATA: u32, const SIZE: usize>(
-    ctx: &XdpContext,
-    frame: &Frame<'_>,
-    length: u32,
-    wanted: u32,
-) -> *mut u8 {
+fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u64, wanted: u64) -> *mut u8 {
     let Some(mut bytes) = RECORDS.reserve_bytes(SIZE, 0) else {
         if let Some(lost) = CAPTURE_LOST.get_ptr_mut(0) {
             // SAFETY: this CPU's own value.
@@ -195,62 +191,38 @@ fn reserve_class<const DATA: u32, const SIZE: usize>(
     core::mem::forget(bytes);
     // SAFETY: the reservation is HEADER + DATA bytes.
     let data = unsafe { record.add(HEADER as usize) };
-    let captured = if CAPTURE_LOAD_BYTES.load() != 0 {
-        // The verifier wants the length to be 1..=DATA at the call itself.
-        let want = wanted.wrapping_sub(1) & mask::<DATA>();
-        let want = if want >= DATA { DATA - 1 } else { want } + 1;
-        // SAFETY: `data` has DATA bytes, `want` is at most DATA.
-        if unsafe { bpf_xdp_load_bytes(ctx.ctx, 0, data.cast(), want) } != 0 {
-            // SAFETY: the reservation is ours and not used afterwards.
-            unsafe { bpf_ringbuf_discard(record.cast(), u64::from(BPF_RB_NO_WAKEUP)) };
-            return ptr::null_mut();
-        }
-        want
-    } else {
-        copy_linear::<DATA>(frame, data, wanted)
-    };
+    // The caller made sure of the bound; the verifier has to see it on the very register that is passed, and LLVM would
+    // drop a test that it knows to be superfluous.
+    let want = core::hint::black_box(wanted);
+    // SAFETY: `data` has DATA bytes.
+    if want == 0 || want > u64::from(DATA) || unsafe { load_bytes(ctx, data, want) } != 0 {
+        // SAFETY: the reservation is ours and not used afterwards.
+        unsafe { bpf_ringbuf_discard(record.cast(), u64::from(BPF_RB_NO_WAKEUP)) };
+        return ptr::null_mut();
+    }
     let header: *mut RecordHeader = record.cast();
     // SAFETY: the reservation begins with HEADER bytes, eight-byte aligned, and `finish` writes the rest of them.
     unsafe {
         (*header).time = bpf_ktime_get_ns();
-        (*header).length = length;
-        (*header).captured = captured;
+        (*header).length = length as u32;
+        (*header).captured = wanted as u32;
         (*header).queue = ctx.rx_queue_index();
         (*header).ifindex = ctx.ingress_ifindex() as u32;
     }
     record
 }
 
-/// All ones, as wide as `DATA - 1`.
-const fn mask<const DATA: u32>() -> u32 {
-    DATA.next_power_of_two() - 1
-}
-
-/// Copies from the first buffer, eight bytes at a time. Returns how many bytes there are.
+/// `bpf_xdp_load_bytes` from the frame's start. The helper's own binding takes the length as `u32`, and narrowing it
+/// would hide its bound from the verifier.
+///
+/// # Safety
+/// `data` must have `length` bytes.
 #[inline(always)]
-fn copy_linear<const DATA: u32>(frame: &Frame<'_>, data: *mut u8, wanted: u32) -> u32 {
-    // Walking more than this instruction by instruction would be most of the verifier's budget.
-    let limit = if DATA > 2016 { 2016 } else { DATA };
-    let mut at: u32 = 0;
-    while at + 8 <= limit {
-        let Some(window) = frame.window::<8>(at as usize) else { break };
-        if at >= wanted {
-            break;
-        }
-        // SAFETY: at + 8 <= DATA, the size of `data`, which is eight-byte aligned.
-        unsafe { *data.add(at as usize).cast::<[u8; 8]>() = window.bytes() };
-        at += 8;
+unsafe fn load_bytes(ctx: &XdpContext, data: *mut u8, length: u64) -> i64 {
+    type Helper = unsafe extern "C" fn(*mut xdp_md, u64, *mut u8, u64) -> i64;
+    // SAFETY: helper 189 is bpf_xdp_load_bytes(xdp_md, offset, buffer, length); the rest is the caller's promise.
+    unsafe {
+        let helper: Helper = core::mem::transmute(189_usize);
+        helper(ctx.ctx, 0, data, length)
     }
-    let mut tail = 0;
-    while tail < 8 && at < limit {
-        let Some(window) = frame.window::<1>(at as usize) else { break };
-        if at >= wanted {
-            break;
-        }
-        // SAFETY: at < DATA.
-        unsafe { *data.add(at as usize) = window.u8::<0>() };
-        at += 1;
-        tail += 1;
-    }
-    if at < wanted { at } else { wanted }
 }

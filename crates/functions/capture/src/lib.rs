@@ -5,3 +5,14 @@
 pub mod bpf;
 pub mod logic;
 pub mod shared;
+
+#[cfg(not(target_arch = "bpf"))]
+pub mod cli;
+#[cfg(not(target_arch = "bpf"))]
+pub mod filter;
+#[cfg(not(target_arch = "bpf"))]
+pub mod pcapng;
+#[cfg(not(target_arch = "bpf"))]
+pub mod record;
+#[cfg(not(target_arch = "bpf"))]
+pub mod text;

@@ -3,7 +3,10 @@
 //! A filter is a conjunction of the parts that are set. Its values are read-only in the kernel, so the verifier deletes
 //! the tests for the others.
 
-use wire::{Fragment, Frame, Headers, Malformed, ipv4, ipv6, transport};
+use wire::{
+    Fragment, Frame, Headers, ipv4, ipv6,
+    transport::{self, tcp_flag},
+};
 
 use crate::shared::filter;
 
@@ -20,14 +23,19 @@ pub trait Filter {
     fn ethertype(&self) -> u16;
 }
 
-/// Whether the filter wants this frame. A malformed frame matches only the empty filter: nothing it says is reliable.
+/// Whether the filter wants malformed frames: only the empty one does, since nothing they say is reliable.
 #[inline(always)]
-pub fn wanted(frame: &Frame<'_>, headers: &Result<Headers, Malformed>, filter: &impl Filter) -> bool {
+pub fn wants_malformed(filter: &impl Filter) -> bool {
+    filter.parts() == 0
+}
+
+/// Whether the filter wants this frame.
+#[inline(always)]
+pub fn wanted(frame: &Frame<'_>, headers: &Headers, filter: &impl Filter) -> bool {
     let parts = filter.parts();
     if parts == 0 {
         return true;
     }
-    let Ok(headers) = headers else { return false };
     if parts & filter::ETHERTYPE != 0 && headers.ethertype != filter.ethertype() {
         return false;
     }
@@ -55,21 +63,28 @@ pub fn wanted(frame: &Frame<'_>, headers: &Result<Headers, Malformed>, filter: &
 #[inline(always)]
 fn transport_matches(frame: &Frame<'_>, headers: &Headers, filter: &impl Filter, parts: u32) -> bool {
     // A later fragment has no ports, whatever its bytes look like.
-    if headers.fragment == Fragment::Later {
+    if headers.fragment() == Fragment::Later {
         return false;
     }
-    if parts & filter::SYN != 0 && headers.protocol != transport::TCP {
-        return false;
+    let at = headers.transport_offset();
+    if parts & filter::SYN != 0 {
+        if headers.protocol != transport::TCP {
+            return false;
+        }
+        let Some(tcp) = frame.window::<{ transport::TCP_HEADER }>(at) else { return false };
+        let opening = tcp.u8::<{ transport::TCP_FLAGS }>() & (tcp_flag::SYN | tcp_flag::ACK);
+        if opening != tcp_flag::SYN {
+            return false;
+        }
+    }
+    if parts & filter::PORT == 0 {
+        return true;
     }
     if !transport::has_ports(headers.protocol) {
         return false;
     }
-    let Ok(t) = transport::transport(frame, headers) else { return false };
-    if parts & filter::PORT != 0 && t.source_port != filter.port() && t.destination_port != filter.port() {
-        return false;
-    }
-    let opening = t.tcp_flags & (transport::tcp_flag::SYN | transport::tcp_flag::ACK);
-    parts & filter::SYN == 0 || opening == transport::tcp_flag::SYN
+    let Some(ports) = frame.window::<4>(at) else { return false };
+    ports.be16::<0>() == filter.port() || ports.be16::<2>() == filter.port()
 }
 
 #[inline(always)]

@@ -24,15 +24,21 @@ static COUNTER_ICMP_TYPES: Global<u8> = Global::new(0);
 
 /// Counts one frame.
 #[inline(always)]
-pub fn count(frame: &Frame<'_>, headers: &Result<Headers, Malformed>, length: u32) {
-    logic::process(frame, headers, length, COUNTER_ICMP_TYPES.load() != 0, &mut Maps);
+pub fn count(frame: &Frame<'_>, headers: &Headers, length: u64) {
+    logic::process(frame, headers, length, &mut Maps);
+}
+
+/// Counts one malformed frame.
+#[inline(always)]
+pub fn count_malformed(malformed: Malformed, length: u64) {
+    logic::process_malformed(malformed, length, &mut Maps);
 }
 
 struct Maps;
 
 impl logic::Env for Maps {
     #[inline(always)]
-    fn count(&mut self, slot: u32, bytes: u32) {
+    fn count(&mut self, slot: u32, bytes: u64) {
         if let Some(count) = COUNTS.get_ptr_mut(slot) {
             // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
             unsafe { add(count, bytes) }
@@ -40,12 +46,17 @@ impl logic::Env for Maps {
     }
 
     #[inline(always)]
-    fn count_ethertype(&mut self, ethertype: u16, bytes: u32) {
+    fn wants_icmp_types(&self) -> bool {
+        COUNTER_ICMP_TYPES.load() != 0
+    }
+
+    #[inline(always)]
+    fn count_ethertype(&mut self, ethertype: u16, bytes: u64) {
         let key = u32::from(ethertype);
         if let Some(count) = ETHERTYPE_COUNTS.get_ptr_mut(&key) {
             // SAFETY: as in `count`.
             unsafe { add(count, bytes) }
-        } else if ETHERTYPE_COUNTS.insert(&key, &Count { packets: 1, bytes: u64::from(bytes) }, 0).is_err() {
+        } else if ETHERTYPE_COUNTS.insert(&key, &Count { packets: 1, bytes: bytes }, 0).is_err() {
             self.count(slot::OTHER_ETHERTYPE, bytes);
         }
     }
@@ -54,10 +65,10 @@ impl logic::Env for Maps {
 /// # Safety
 /// `count` must point to a value that nobody else writes.
 #[inline(always)]
-unsafe fn add(count: *mut Count, bytes: u32) {
+unsafe fn add(count: *mut Count, bytes: u64) {
     // SAFETY: the caller's promise.
     unsafe {
         (*count).packets += 1;
-        (*count).bytes += u64::from(bytes);
+        (*count).bytes += bytes;
     }
 }

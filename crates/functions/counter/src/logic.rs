@@ -7,39 +7,36 @@ use crate::shared::slot;
 /// The world this stage sees: its counters.
 pub trait Env {
     /// Adds one packet of `bytes` to a slot of the array.
-    fn count(&mut self, slot: u32, bytes: u32);
+    fn count(&mut self, slot: u32, bytes: u64);
     /// Adds one packet of `bytes` to an ethertype that is not IP.
-    fn count_ethertype(&mut self, ethertype: u16, bytes: u32);
+    fn count_ethertype(&mut self, ethertype: u16, bytes: u64);
+    /// Whether ICMP is also counted by type.
+    fn wants_icmp_types(&self) -> bool;
 }
 
-/// Counts one frame. `length` is its length on the wire; `icmp_types` also counts ICMP by type.
+/// Counts one frame. `length` is its length on the wire.
 #[inline(always)]
-pub fn process(
-    frame: &Frame<'_>,
-    headers: &Result<Headers, Malformed>,
-    length: u32,
-    icmp_types: bool,
-    env: &mut impl Env,
-) {
-    match headers {
-        Err(malformed) => env.count(slot::MALFORMED + *malformed as u32, length),
-        Ok(headers) => {
-            match headers.version {
-                4 => env.count(slot::IPV4 + u32::from(headers.protocol), length),
-                6 => env.count(slot::IPV6 + u32::from(headers.protocol), length),
-                _ => env.count_ethertype(headers.ethertype, length),
-            }
-            if icmp_types && transport::is_icmp(headers) {
-                count_icmp_type(frame, headers, length, env);
-            }
-        }
+pub fn process(frame: &Frame<'_>, headers: &Headers, length: u64, env: &mut impl Env) {
+    match headers.version {
+        4 => env.count(slot::IPV4 + u32::from(headers.protocol), length),
+        6 => env.count(slot::IPV6 + u32::from(headers.protocol), length),
+        _ => env.count_ethertype(headers.ethertype, length),
+    }
+    if transport::is_icmp(headers) && env.wants_icmp_types() {
+        count_icmp_type(frame, headers, length, env);
     }
 }
 
+/// Counts one frame that is not what it says it is.
 #[inline(always)]
-fn count_icmp_type(frame: &Frame<'_>, headers: &Headers, length: u32, env: &mut impl Env) {
+pub fn process_malformed(malformed: Malformed, length: u64, env: &mut impl Env) {
+    env.count(slot::MALFORMED + malformed as u32, length);
+}
+
+#[inline(always)]
+fn count_icmp_type(frame: &Frame<'_>, headers: &Headers, length: u64, env: &mut impl Env) {
     // A truncated or later fragment has no type to count; the protocol's counter has it.
-    if headers.fragment == wire::Fragment::Later {
+    if headers.fragment() == wire::Fragment::Later {
         return;
     }
     if let Ok(t) = transport::transport(frame, headers) {

@@ -31,10 +31,7 @@ impl Subject {
             }
             Self::Icmp(_) => "icmp".into(),
             Self::Icmpv6(_) => "icmpv6".into(),
-            Self::Ethertype(ethertype) if ethertype < ethernet::FIRST_TYPE => "llc".into(),
-            Self::Ethertype(ethertype) => {
-                protocol::ethertype_name(ethertype).map_or_else(|| format!("{ethertype:#06x}"), Into::into)
-            }
+            Self::Ethertype(ethertype) => protocol::ethertype_text(ethertype),
             Self::OtherEthertype => "other".into(),
             Self::Malformed(_) => "malformed".into(),
         }

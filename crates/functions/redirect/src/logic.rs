@@ -63,7 +63,7 @@ fn kernel(reason: Reason) -> Step {
 #[inline(always)]
 fn is_plain(headers: &Headers, ip_header: usize) -> bool {
     headers.tags == 0
-        && headers.fragment == Fragment::Whole
+        && headers.fragment() == Fragment::Whole
         && headers.transport_offset() == wire::ethernet::HEADER + ip_header
 }
 

@@ -1,0 +1,177 @@
+//! `senko dump`: packets as XDP saw them, printed or written to a file.
+
+mod output;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use abi::Stage;
+use capture::{cli::CaptureOptions, filter::FilterValues, record::Packet, shared::RING_BYTES};
+use clap::{Args, ValueEnum};
+use engine::{Map, PerfReader, PipelineBuilder, Records, RingReader};
+
+use self::output::Output;
+use crate::{
+    args::{Global, ToolArgs},
+    failure::Failure,
+    foreground::{Clock, Running, distinct},
+};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  senko dump eth0 --syn\n  senko dump eth0 --host 192.0.2.1 --port 443 -c 10 -x\n  senko dump eth0 eth1 -w both.pcapng --duration 10s"
+)]
+pub struct DumpArgs {
+    /// Interfaces to capture on
+    #[arg(required = true, value_name = "IFACE")]
+    interfaces: Vec<String>,
+    #[command(flatten)]
+    options: CaptureOptions,
+    /// Where packets wait for us; `auto` is the ring buffer from kernel 5.18 on
+    #[arg(long, value_enum, default_value_t = Buffer::Auto)]
+    buffer: Buffer,
+    #[command(flatten)]
+    tool: ToolArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Buffer {
+    Auto,
+    Ring,
+    Perf,
+}
+
+/// The ring buffer is older (5.8), but only since this release can a program copy a frame into it.
+const RING_SINCE: (u32, u32) = (5, 18);
+
+/// How often the buffers are looked at. Nobody wakes us for a packet: that would cost more than the packet.
+const TICK: Duration = Duration::from_millis(10);
+
+pub fn run(args: DumpArgs, global: &Global) -> Result<u8, Failure> {
+    distinct(&args.interfaces)?;
+    let filter = FilterValues::from_args(&args.options.filter)
+        .map_err(|error| Failure::usage(error.to_string(), None))?;
+    let perf =
+        args.buffer == Buffer::Perf || (args.buffer == Buffer::Auto && engine::kernel_release() < RING_SINCE);
+    let mut output = Output::open(&args.options, &args.interfaces, global.json)?;
+    let clock = Clock::new(args.tool.duration)?;
+    let builder = builder(&filter, args.options.snaplen(), perf);
+    let mut ports = Vec::new();
+    for interface in &args.interfaces {
+        ports.push(Port::start(&builder, interface, &args.tool, perf)?);
+    }
+
+    let wall = wall_clock_offset();
+    let mut left = args.options.count.unwrap_or(u64::MAX);
+    let mut captured = 0_u64;
+    let result = loop {
+        let go_on = clock.wait_until(Instant::now() + TICK);
+        if let Err(failure) = drain(&mut ports, &mut output, wall, &mut left, &mut captured) {
+            break Err(failure);
+        }
+        if !go_on || left == 0 {
+            break Ok(());
+        }
+        if let Some(gone) = ports.iter().find(|port| !port.running.is_alive()) {
+            let name = &gone.running.attachment.interface;
+            break Err(Failure::failed(format!("{name} disappeared; its program went with it"), None));
+        }
+    };
+    let lost: u64 = ports.iter().map(Port::lost).sum();
+    eprintln!("senko: {captured} packets captured, {lost} lost because the buffer was full");
+    result.and_then(|()| output.finish()).map(|()| 0)
+}
+
+fn builder(filter: &FilterValues, snaplen: u32, perf: bool) -> PipelineBuilder {
+    let builder = PipelineBuilder::new(&[Stage::Capture])
+        .global("CAPTURE_SNAPLEN", snaplen)
+        .global("CAPTURE_PERF", u8::from(perf))
+        .global("CAPTURE_FILTER", filter.parts)
+        .global("CAPTURE_PROTOCOL", filter.protocol)
+        .global("CAPTURE_PORT", filter.port)
+        .global("CAPTURE_IP_VERSION", filter.ip_version)
+        .global("CAPTURE_ETHERTYPE", filter.ethertype)
+        .global("CAPTURE_HOST0", filter.host[0])
+        .global("CAPTURE_HOST1", filter.host[1])
+        .global("CAPTURE_HOST2", filter.host[2])
+        .global("CAPTURE_HOST3", filter.host[3]);
+    if perf { builder.without_ring_buffer() } else { builder.map_entries("RECORDS", RING_BYTES) }
+}
+
+/// One interface, its data path and its buffer.
+struct Port {
+    running: Running,
+    records: Source,
+    lost: Arc<Map>,
+}
+
+enum Source {
+    Ring(RingReader),
+    Perf(PerfReader),
+}
+
+impl Port {
+    fn start(
+        builder: &PipelineBuilder,
+        interface: &str,
+        tool: &ToolArgs,
+        perf: bool,
+    ) -> Result<Self, Failure> {
+        let running = Running::start(builder, interface, tool)?;
+        let records = if perf {
+            Source::Perf(PerfReader::new(running.pipeline.map("PERF_RECORDS")?)?)
+        } else {
+            Source::Ring(RingReader::new(running.pipeline.map("RECORDS")?.clone())?)
+        };
+        let lost = running.pipeline.map("CAPTURE_LOST")?.clone();
+        Ok(Self { running, records, lost })
+    }
+
+    fn lost(&self) -> u64 {
+        let ring: u64 = self.lost.get_per_cpu::<u32, u64>(&0).map_or(0, |lost| lost.into_iter().sum());
+        match &self.records {
+            Source::Ring(_) => ring,
+            Source::Perf(perf) => ring + perf.lost(),
+        }
+    }
+}
+
+/// Prints or writes all packets that are there, until `left` are done.
+fn drain(
+    ports: &mut [Port],
+    output: &mut Output,
+    wall: i128,
+    left: &mut u64,
+    captured: &mut u64,
+) -> Result<(), Failure> {
+    let mut result = Ok(());
+    for (interface, port) in ports.iter_mut().enumerate() {
+        let mut each = |record: &[u8]| {
+            if *left == 0 || result.is_err() {
+                return;
+            }
+            if let Some(packet) = Packet::from_record(record) {
+                *left -= 1;
+                *captured += 1;
+                let time = Duration::from_nanos((i128::from(packet.header.time) + wall).max(0) as u64);
+                result = output.packet(interface, time, &packet);
+            }
+        };
+        match &mut port.records {
+            Source::Ring(ring) => ring.drain(&mut each),
+            Source::Perf(perf) => perf.drain(&mut each),
+        };
+    }
+    result?;
+    output.flush()
+}
+
+/// Nanoseconds from the kernel's monotonic clock to the time since 1970.
+fn wall_clock_offset() -> i128 {
+    let monotonic = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |t| i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec()));
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as i128;
+    wall - monotonic
+}
