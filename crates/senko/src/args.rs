@@ -31,6 +31,14 @@ pub struct Global {
 pub enum Command {
     /// Count packets and bytes per protocol, live
     Count(commands::count::CountArgs),
+    /// Load an XDP object and attach it to an interface
+    Load(commands::load::LoadArgs),
+    /// Remove an XDP program from an interface
+    Unload(commands::unload::UnloadArgs),
+    /// Show the XDP programs on interfaces, and who put them there
+    Status(commands::status::StatusArgs),
+    /// Show what an interface's driver can do for XDP
+    Features(commands::features::FeaturesArgs),
     /// Capture packets as XDP saw them: text, hex, JSON or pcapng
     Dump(commands::dump::DumpArgs),
     /// Drop packets by the prefix of their source, hits per prefix

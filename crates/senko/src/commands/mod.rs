@@ -5,8 +5,12 @@ pub mod completions;
 pub mod count;
 pub mod doctor;
 pub mod dump;
+pub mod features;
 pub mod firewall;
+pub mod load;
 pub mod redirect;
+pub mod status;
+pub mod unload;
 
 use crate::{
     args::{Cli, Command, Global},
@@ -19,6 +23,10 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     enter_netns(&global)?;
     match command {
         Command::Count(args) => count::run(args, &global),
+        Command::Load(args) => load::run(args, &global),
+        Command::Unload(args) => unload::run(&args, &global),
+        Command::Status(args) => status::run(&args, &global),
+        Command::Features(args) => features::run(&args, &global),
         Command::Dump(args) => dump::run(args, &global),
         Command::Firewall(args) => firewall::run(args, &global),
         Command::Redirect(args) => redirect::run(&args, &global),
