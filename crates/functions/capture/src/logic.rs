@@ -64,7 +64,9 @@ fn opens_connection(frame: &Frame<'_>, headers: &Headers) -> bool {
     if headers.fragment() == Fragment::Later {
         return false;
     }
-    let Some(tcp) = frame.window::<{ transport::TCP_HEADER }>(headers.transport_offset()) else { return false };
+    let Some(tcp) = frame.window::<{ transport::TCP_HEADER }>(headers.transport_offset()) else {
+        return false;
+    };
     tcp.u8::<{ transport::TCP_FLAGS }>() & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN
 }
 
