@@ -1,5 +1,8 @@
 //! The kernel, as senko uses it: the only crate that names aya and the only one that holds file descriptors.
 
+#[macro_use]
+mod embedded;
+
 mod attach;
 pub mod bpffs;
 mod btf;
