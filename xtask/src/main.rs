@@ -1,1 +1,41 @@
-fn main() {}
+//! The project's chores: `cargo xtask setup | demo | test | bench`.
+
+mod bench;
+mod command;
+mod demo;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The project's chores
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Chore {
+    /// Install what building and testing need, and say what was done
+    Setup,
+    /// Build, then show count, dump, firewall and redirect at work on real traffic in a lab
+    Demo,
+    /// Format check, clippy, and all tests
+    Test(test::TestArgs),
+    /// Measure ns per packet against the bare floor
+    Bench(bench::BenchArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Chore::parse() {
+        Chore::Setup => setup::run(),
+        Chore::Demo => demo::run(),
+        Chore::Test(args) => test::run(&args),
+        Chore::Bench(args) => bench::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -10,32 +10,29 @@ pub enum Reason {
     Malformed = 1,
     /// A `--drop` prefix matched the source.
     FirewallDrop = 2,
-    /// An `--allow` prefix matched the source, and was longer than any `--drop` prefix.
-    FirewallAllow = 3,
     /// Sent out of the other port.
-    RedirectPort = 4,
+    RedirectPort = 3,
     /// An echo request was answered.
-    RedirectReflect = 5,
+    RedirectReflect = 4,
     /// An echo request that is not whole (fragment, options, truncated): the kernel's to answer.
-    RedirectNotPlain = 6,
+    RedirectNotPlain = 5,
     /// The kernel has no route back to the sender, or forbids one.
-    RedirectNoRoute = 7,
+    RedirectNoRoute = 6,
     /// The kernel does not know the next hop's MAC address yet.
-    RedirectNoNeighbour = 8,
+    RedirectNoNeighbour = 7,
     /// The way back leaves through an interface that this instance does not serve.
-    RedirectForeignPort = 9,
+    RedirectForeignPort = 8,
     /// An echo request for an address that is not this host's.
-    RedirectNotLocal = 10,
+    RedirectNotLocal = 9,
     /// The kernel looks up routes for XDP only where forwarding is on.
-    RedirectForwardingOff = 11,
+    RedirectForwardingOff = 10,
 }
 
 impl Reason {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Unclaimed,
         Self::Malformed,
         Self::FirewallDrop,
-        Self::FirewallAllow,
         Self::RedirectPort,
         Self::RedirectReflect,
         Self::RedirectNotPlain,
@@ -52,7 +49,6 @@ impl Reason {
             Self::Unclaimed => "unclaimed",
             Self::Malformed => "malformed",
             Self::FirewallDrop => "firewall_drop",
-            Self::FirewallAllow => "firewall_allow",
             Self::RedirectPort => "redirect_port",
             Self::RedirectReflect => "redirect_reflect",
             Self::RedirectNotPlain => "redirect_not_plain",

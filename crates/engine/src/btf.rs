@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn the_kernel_describes_its_net_device() {
         let offset = kernel_field_offset("net_device", "ifindex").expect("this kernel has BTF");
-        assert!(offset > 0 && offset % 4 == 0);
+        assert!(offset > 0 && offset.is_multiple_of(4));
         assert_eq!(kernel_field_offset("net_device", "no_such_field"), None);
     }
 }

@@ -1,6 +1,8 @@
 //! The machine's CPUs, as the kernel numbers them.
 
-use std::{fs, sync::OnceLock};
+use std::{fs, io, sync::OnceLock};
+
+use crate::Error;
 
 /// How many CPUs there may ever be: the number of values of a per-CPU map.
 pub fn possible_cpus() -> usize {
@@ -9,6 +11,17 @@ pub fn possible_cpus() -> usize {
         let list = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
         highest(&list).map_or(1, |cpu| cpu + 1)
     })
+}
+
+/// Returns when every packet that was being judged at the call is done: XDP programs run inside RCU read sections, and
+/// `MEMBARRIER_CMD_GLOBAL` waits for those (`kernel/sched/membarrier.c`).
+pub fn wait_for_packets() -> Result<(), Error> {
+    const MEMBARRIER_CMD_GLOBAL: i32 = 1;
+    // SAFETY: no addresses.
+    match unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(Error::System { what: "membarrier".into(), source: io::Error::last_os_error() }),
+    }
 }
 
 /// The highest number of a list like `0-3,8-11`.

@@ -5,7 +5,7 @@ use std::{
     io,
     marker::PhantomData,
     num::NonZeroUsize,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     ptr::NonNull,
 };
 
@@ -97,6 +97,14 @@ pub struct MapSpec {
     pub max_entries: u32,
     pub flags: u32,
     pub extra: u64,
+}
+
+impl MapSpec {
+    /// Whether a program written for one map can use the other.
+    pub fn is_compatible(&self, other: &Self) -> bool {
+        let shape = |spec: &Self| (spec.kind, spec.key_size, spec.value_size, spec.max_entries, spec.flags);
+        shape(self) == shape(other)
+    }
 }
 
 /// A map of the kernel.
@@ -206,6 +214,63 @@ impl Map {
             return Ok(Vec::new());
         }
         Ok(values.chunks(stride).filter_map(|chunk| from_bytes(&chunk[..size_of::<V>()])).collect())
+    }
+
+    /// Sets a key's value on every CPU.
+    pub fn set_per_cpu<K: Shared, V: Shared>(&self, key: &K, value: &V) -> Result<(), Error> {
+        self.expect_sizes(size_of::<K>(), size_of::<V>());
+        let mut one = bytes_of(value).to_vec();
+        one.resize(size_of::<V>().next_multiple_of(8), 0);
+        self.set_raw(bytes_of(key), &one.repeat(cpu::possible_cpus()))
+    }
+
+    /// Reads elements 0 to `count` of a per-CPU array, thousands in a call where the kernel can (5.13).
+    pub fn for_each_per_cpu<V: Shared>(
+        &self,
+        count: u32,
+        mut each: impl FnMut(u32, &[V]),
+    ) -> Result<(), Error> {
+        const BATCH: u32 = 4096;
+        self.expect_sizes(4, size_of::<V>());
+        let stride = size_of::<V>().next_multiple_of(8);
+        let element = stride * cpu::possible_cpus();
+        let mut values = vec![0_u8; element * BATCH.min(count) as usize];
+        let mut keys = vec![0_u32; BATCH as usize];
+        let mut one: Vec<V> = Vec::new();
+        let mut at = 0;
+        while at < count {
+            let want = BATCH.min(count - at);
+            let (cursor, mut next) = (at.wrapping_sub(1), 0_u32);
+            let first = if at == 0 { std::ptr::null() } else { &raw const cursor };
+            let mut attr = Attr::new(56)
+                .ptr(0, first)
+                .ptr(8, &raw mut next)
+                .ptr(16, keys.as_mut_ptr())
+                .ptr(24, values.as_mut_ptr())
+                .u32(32, want)
+                .u32(36, self.fd.as_raw_fd().cast_unsigned());
+            // SAFETY: keys and values have room for `want` elements, the cursors for one key.
+            let batch = unsafe { sys::bpf(Command::MapLookupBatch, &mut attr) };
+            // ENOENT says that the map ended inside the batch, which is full nevertheless when it held what we want.
+            let whole = attr.get_u32(32) == want;
+            let read = match batch {
+                Ok(_) if whole => want,
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) && whole => want,
+                _ => {
+                    self.get_raw(&at.to_ne_bytes(), &mut values)?;
+                    1
+                }
+            };
+            for element in values.chunks(element).take(read as usize) {
+                one.clear();
+                one.extend(
+                    element.chunks(stride).filter_map(|chunk| from_bytes::<V>(&chunk[..size_of::<V>()])),
+                );
+                each(at, &one);
+                at += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Sets the value of a key.
@@ -347,6 +412,18 @@ impl<T: Shared> std::ops::DerefMut for Mapped<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`; of the processes, only ours has this map.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.elements) }
+    }
+}
+
+impl<T: Shared> AsRef<[T]> for Mapped<T> {
+    fn as_ref(&self) -> &[T] {
+        self
+    }
+}
+
+impl<T: Shared> AsMut<[T]> for Mapped<T> {
+    fn as_mut(&mut self) -> &mut [T] {
+        self
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     object::LoadChoices,
 };
 
-static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
+pub(crate) static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
 
 /// The eBPF object that senko carries inside, an ELF file.
 pub fn pipeline_object() -> &'static [u8] {
@@ -28,6 +28,14 @@ const STAGE_MAPS: [(&str, Stage); 5] = [
     ("LOCAL", Stage::Redirect),
 ];
 
+/// Maps with a size that is not in entries: a ring's is in bytes, whole pages.
+const SMALLEST_RING: u32 = 4096;
+
+/// The stages' maps at their smallest.
+pub(crate) fn smallest_maps() -> impl Iterator<Item = (&'static str, u32)> {
+    STAGE_MAPS.into_iter().map(|(map, _)| (map, if map == "RECORDS" { SMALLEST_RING } else { 1 }))
+}
+
 /// What to load.
 #[derive(Debug, Clone)]
 pub struct PipelineBuilder {
@@ -40,13 +48,21 @@ impl PipelineBuilder {
         let stages = stages.iter().fold(0, |bits, stage| bits | stage.bit());
         let mut choices = LoadChoices { programs: vec![PROGRAM.into()], ..LoadChoices::default() };
         choices.globals.set("STAGES", stages);
-        for (map, stage) in STAGE_MAPS {
-            if stages & stage.bit() == 0 {
-                let entries = if map == "RECORDS" { 4096 } else { 1 };
-                choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
-            }
+        let off = STAGE_MAPS.iter().zip(smallest_maps()).filter(|((_, stage), _)| stages & stage.bit() == 0);
+        for (_, (map, entries)) in off {
+            choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
         }
         Self { stages, choices }
+    }
+
+    /// Switches one more stage on; its maps keep the sizes of the object unless chosen.
+    pub fn with_stage(mut self, stage: Stage) -> Self {
+        self.stages |= stage.bit();
+        self.choices.globals.set("STAGES", self.stages);
+        for (map, _) in STAGE_MAPS.iter().filter(|(_, of)| *of == stage) {
+            self.choices.maps.remove(*map);
+        }
+        self
     }
 
     /// Sets a read-only global of the program.
@@ -112,7 +128,7 @@ impl PipelineBuilder {
 
     pub fn load(&self) -> Result<Pipeline, Error> {
         let object = ObjectFile::parse(OBJECT)?.load(&self.choices)?;
-        Ok(Pipeline { object, stages: self.stages })
+        Ok(Pipeline { object, stages: self.stages, frags: self.choices.frags })
     }
 }
 
@@ -138,6 +154,7 @@ shared! {
 pub struct Pipeline {
     object: LoadedObject,
     stages: u32,
+    frags: bool,
 }
 
 impl Pipeline {
@@ -160,6 +177,11 @@ impl Pipeline {
     /// Bits of the stages that are on.
     pub fn stages(&self) -> u32 {
         self.stages
+    }
+
+    /// Whether it takes frames of several buffers.
+    pub fn has_frags(&self) -> bool {
+        self.frags
     }
 
     /// Frames by reason, summed over CPUs.

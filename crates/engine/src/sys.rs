@@ -28,6 +28,7 @@ pub enum Command {
     RawTracepointOpen = 17,
     BtfLoad = 18,
     MapFreeze = 22,
+    MapLookupBatch = 24,
     MapUpdateBatch = 26,
     LinkCreate = 28,
     LinkUpdate = 29,

@@ -49,6 +49,12 @@ impl From<engine::Error> for Failure {
     }
 }
 
+impl From<lab::LabError> for Failure {
+    fn from(error: lab::LabError) -> Self {
+        Self::new(error.exit_code(), error.to_string(), None)
+    }
+}
+
 /// Of writing to standard output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {

@@ -1,7 +1,7 @@
 //! Tools that run until Ctrl-C: attaching, waiting, and noticing that an interface went away.
 
 use std::{
-    os::fd::AsFd,
+    os::fd::{AsFd as _, BorrowedFd},
     time::{Duration, Instant},
 };
 
@@ -30,13 +30,23 @@ impl Running {
         Ok(Self { pipeline, attachment })
     }
 
+    /// Whether the interface is still there; says so when it is not.
+    pub fn stays(&self) -> bool {
+        let alive = self.is_alive();
+        if !alive {
+            eprintln!("senko: {} disappeared; its program went with it", self.attachment.interface);
+        }
+        alive
+    }
+
     /// Whether the interface is still there, under whatever name.
     pub fn is_alive(&self) -> bool {
         engine::ifindex_exists(self.attachment.ifindex)
     }
 }
 
-fn announce(attachment: &Attachment) {
+/// Says which mode it became.
+pub fn announce(attachment: &Attachment) {
     let Attachment { interface, mode, fallback, .. } = attachment;
     match fallback {
         Some(why) => eprintln!("senko: {interface}: generic mode, slower than native: {why}"),
@@ -77,20 +87,44 @@ impl Clock {
 
     /// Waits until `at`, or less when it is time to stop. `false`: stop now.
     pub fn wait_until(&self, at: Instant) -> bool {
+        matches!(self.wait(at, std::iter::empty()), Ok(Wake::Time))
+    }
+
+    /// Waits until `at`, until it is time to stop, or until one of `fds` can be read.
+    pub fn wait<'a>(
+        &'a self,
+        at: Instant,
+        fds: impl Iterator<Item = BorrowedFd<'a>>,
+    ) -> Result<Wake, Failure> {
         let until = self.deadline.map_or(at, |deadline| deadline.min(at));
+        let mut fds: Vec<PollFd<'_>> = std::iter::once(self.signals.as_fd())
+            .chain(fds)
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
         loop {
             let left = until.saturating_duration_since(Instant::now());
             // Rounded up: waking early would only mean polling again.
             let milliseconds = left.as_micros().div_ceil(1000);
             let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
-            let mut fds = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             match poll(&mut fds, timeout) {
-                Ok(0) if Instant::now() >= until => {
-                    return self.deadline.is_none_or(|deadline| Instant::now() < deadline);
+                Ok(0) if Instant::now() < until => {}
+                Ok(0) if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Ok(Wake::Stop);
                 }
-                Ok(0) | Err(nix::Error::EINTR) => {}
-                Ok(_) | Err(_) => return false,
+                Ok(0) => return Ok(Wake::Time),
+                Ok(_) if fds[0].any() == Some(true) => return Ok(Wake::Stop),
+                Ok(_) => return Ok(Wake::Ready),
+                Err(nix::Error::EINTR) => {}
+                Err(errno) => return Err(Failure::failed(format!("cannot wait: {errno}"), None)),
             }
         }
     }
+}
+
+/// Why waiting ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    Time,
+    Stop,
+    Ready,
 }

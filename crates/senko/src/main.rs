@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod doctor;
 mod failure;
 mod foreground;
 mod render;

@@ -1,12 +1,18 @@
-//! Drop by prefix. See README.md.
+//! Drop by prefix of the source address. See README.md.
 #![cfg_attr(target_arch = "bpf", no_std)]
 
 #[cfg(target_arch = "bpf")]
-pub mod bpf {
-    use abi::Step;
-    use wire::{Frame, Headers};
-    #[inline(always)]
-    pub fn run(_: &Frame<'_>, _: &Headers, _: u64) -> Step {
-        Step::Next
-    }
-}
+pub mod bpf;
+pub mod logic;
+pub mod shared;
+
+#[cfg(not(target_arch = "bpf"))]
+pub mod cidr;
+#[cfg(not(target_arch = "bpf"))]
+pub mod cli;
+#[cfg(not(target_arch = "bpf"))]
+pub mod list;
+#[cfg(not(target_arch = "bpf"))]
+pub mod policy;
+#[cfg(not(target_arch = "bpf"))]
+pub mod rows;

@@ -3,7 +3,11 @@
 
 #[cfg(target_arch = "bpf")]
 pub mod bpf;
+#[cfg(not(target_arch = "bpf"))]
+pub mod cli;
 pub mod logic;
 #[cfg(not(target_arch = "bpf"))]
 pub mod model;
+#[cfg(not(target_arch = "bpf"))]
+pub mod rows;
 pub mod shared;

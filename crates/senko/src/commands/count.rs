@@ -68,16 +68,7 @@ pub fn run(args: CountArgs, global: &Global) -> Result<u8, Failure> {
             print_table(&mut out, &all, live)?;
         }
         out.flush()?;
-        ports.retain(|port| {
-            let alive = port.running.is_alive();
-            if !alive {
-                eprintln!(
-                    "senko: {} disappeared; its program went with it",
-                    port.running.attachment.interface
-                );
-            }
-            alive
-        });
+        ports.retain(|port| port.running.stays());
         if ports.is_empty() {
             return Err(Failure::failed("no interface is left to count on", None));
         }
@@ -107,8 +98,8 @@ impl Port {
 
 fn read(pipeline: &Pipeline) -> Result<Snapshot, Failure> {
     let counts = pipeline.map("COUNTS")?;
-    let slots: Vec<Vec<Count>> =
-        (0..slot::SLOTS).map(|slot| counts.get_per_cpu(&slot)).collect::<Result<_, engine::Error>>()?;
+    let mut slots = Vec::new();
+    counts.for_each_per_cpu(slot::SLOTS, |_, per_cpu: &[Count]| slots.push(per_cpu.to_vec()))?;
     let map = pipeline.map("ETHERTYPE_COUNTS")?;
     let mut ethertypes = Vec::new();
     for ethertype in map.keys::<u32>()? {

@@ -1,0 +1,68 @@
+//! Counts what happens to frames after `bpf_redirect_map` said yes: the kernel tells nobody but its tracepoints.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    os::fd::OwnedFd,
+};
+
+use abi::shared;
+
+use crate::{Error, LoadChoices, LoadedObject, MapChoice, ObjectFile, btf, pipeline};
+
+shared! {
+    /// The kernel side's key.
+    pub struct RedirectError {
+        /// As a positive number.
+        pub errno: u32,
+        /// 0: at `bpf_redirect_map`; 1: when the device's queue was flushed.
+        pub flush: u32,
+        /// Of the device the frame came from (redirect) or was to leave by (flush); 0: unknown.
+        pub ifindex: u32,
+    }
+}
+
+/// Programs on `xdp:xdp_redirect_err` and `xdp:xdp_devmap_xmit`, for as long as this lives.
+#[derive(Debug)]
+pub struct RedirectErrors {
+    object: LoadedObject,
+    _links: [OwnedFd; 2],
+}
+
+const MAP: &str = "REDIRECT_ERRORS";
+
+impl RedirectErrors {
+    /// Begins to count. The tracepoints are the whole system's; [`RedirectErrors::read`] tells devices apart.
+    pub fn start() -> Result<Self, Error> {
+        let mut choices = LoadChoices {
+            programs: vec!["redirect_error".into(), "devmap_transmit".into()],
+            ..LoadChoices::default()
+        };
+        let offset = btf::kernel_field_offset("net_device", "ifindex").unwrap_or(0);
+        choices.globals.set("NETDEV_IFINDEX", offset);
+        for (map, entries) in pipeline::smallest_maps() {
+            choices.maps.insert(map.into(), MapChoice { max_entries: Some(entries), ..MapChoice::default() });
+        }
+        let object = ObjectFile::parse(pipeline::OBJECT)?.load(&choices)?;
+        let links = [
+            object.program("redirect_error")?.attach_raw_tracepoint(c"xdp_redirect_err")?,
+            object.program("devmap_transmit")?.attach_raw_tracepoint(c"xdp_devmap_xmit")?,
+        ];
+        Ok(Self { object, _links: links })
+    }
+
+    /// Frames lost so far, by interface and errno, of the interfaces in `of` and of unknown ones.
+    pub fn read(&self, of: &HashMap<u32, String>) -> Result<BTreeMap<(String, u32), u64>, Error> {
+        let map = self.object.map(MAP)?;
+        let mut errors = BTreeMap::new();
+        for key in map.keys::<RedirectError>()? {
+            let interface = match of.get(&key.ifindex) {
+                Some(name) => name.clone(),
+                None if key.ifindex == 0 => "unknown".into(),
+                None => continue,
+            };
+            let frames: u64 = map.get_per_cpu::<_, u64>(&key)?.into_iter().sum();
+            *errors.entry((interface, key.errno)).or_insert(0) += frames;
+        }
+        Ok(errors)
+    }
+}

@@ -1,0 +1,84 @@
+//! The prefix tables and hit counters in the kernel.
+
+use abi::Step;
+use aya_ebpf::{
+    btf_maps::{Array, PerCpuArray},
+    macros::btf_map,
+};
+use prefix::{LineV4, LineV6, Node, TablesV4, TablesV6};
+use wire::{Frame, Headers};
+
+use crate::{
+    logic::{self, Env},
+    shared::Hit,
+};
+
+/// `BPF_F_MMAPABLE`: user space builds and changes the tables in their memory.
+const MMAPABLE: usize = 1 << 10;
+
+// Sizes are the list's; the engine sets them at load.
+#[btf_map]
+static FIREWALL_NODES_V4: Array<Node, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static FIREWALL_LINES_V4: Array<LineV4, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static FIREWALL_NODES_V6: Array<Node, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static FIREWALL_LINES_V6: Array<LineV6, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static FIREWALL_HITS: PerCpuArray<Hit, 1> = PerCpuArray::new();
+
+/// Runs the stage.
+#[inline(always)]
+pub fn run(frame: &Frame<'_>, headers: &Headers, length: u64) -> Step {
+    logic::process(frame, headers, length, &mut Maps)
+}
+
+struct Maps;
+
+impl TablesV4 for Maps {
+    #[inline(always)]
+    fn node(&self, index: u32) -> Option<&Node> {
+        FIREWALL_NODES_V4.get(index)
+    }
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&LineV4> {
+        FIREWALL_LINES_V4.get(index)
+    }
+}
+
+impl TablesV6 for Maps {
+    #[inline(always)]
+    fn node(&self, index: u32) -> Option<&Node> {
+        FIREWALL_NODES_V6.get(index)
+    }
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&LineV6> {
+        FIREWALL_LINES_V6.get(index)
+    }
+}
+
+impl Env for Maps {
+    #[inline(always)]
+    fn lookup_v4(&self, address: u32) -> u32 {
+        prefix::lookup_v4(self, address)
+    }
+
+    #[inline(always)]
+    fn lookup_v6(&self, high: u64, low: u64) -> u32 {
+        prefix::lookup_v6(self, high, low)
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, slot: u32, bytes: u64) {
+        if let Some(hit) = FIREWALL_HITS.get_ptr_mut(slot) {
+            // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
+            unsafe {
+                (*hit).packets += 1;
+                (*hit).bytes += bytes;
+            }
+        }
+    }
+}

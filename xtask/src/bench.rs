@@ -1,0 +1,33 @@
+//! `cargo xtask bench`: the figures of docs/performance.md.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    command::{cargo, is_root, needs_root, root, step},
+    setup,
+};
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Passed on to `senko bench`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
+pub fn run(args: &BenchArgs) -> Result<ExitCode> {
+    setup::run()?;
+    step("build (release)", &mut cargo(&["build", "--release", "--quiet", "--package", "senko"]))?;
+    if !is_root() {
+        return Ok(needs_root("the bench", "cargo xtask bench"));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let status =
+        std::process::Command::new(target.join("release/senko")).arg("bench").args(&args.rest).status()?;
+    match status.code() {
+        Some(code) => Ok(ExitCode::from(code as u8)),
+        None => bail!("senko bench was killed"),
+    }
+}

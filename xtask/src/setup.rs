@@ -1,0 +1,178 @@
+//! `cargo xtask setup`: the eBPF toolchain, and the programs that tests and demo call.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Result, bail};
+use toolchain::{BPF_LINKER_VERSION, Compiler, DEBIAN_COMPILER_PACKAGES};
+
+use crate::command::{cargo, is_root, step};
+
+/// Programs that the lab, the demo and the tests call, and Debian's packages that hold them.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("ip", "iproute2"),
+    ("ping", "iputils-ping"),
+    ("ethtool", "ethtool"),
+    ("tcpdump", "tcpdump"),
+    ("clang", "clang"),
+    ("bpftool", "bpftool"),
+];
+
+/// Headers for the C objects of the tests.
+const BPF_HEADERS: (&str, &str) = ("/usr/include/bpf/bpf_helpers.h", "libbpf-dev");
+
+pub fn run() -> Result<ExitCode> {
+    let mut done = Vec::new();
+    let compiler = compiler(&mut done)?;
+    linker(&compiler, &mut done)?;
+    programs(&mut done)?;
+    if done.is_empty() {
+        eprintln!("xtask: nothing to do: {}, bpf-linker {BPF_LINKER_VERSION}", compiler.describe());
+    } else {
+        eprintln!("xtask: installed {}", done.join(", "));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compiler(done: &mut Vec<String>) -> Result<Compiler> {
+    if let Some(compiler) = toolchain::find_compiler() {
+        return Ok(compiler);
+    }
+    if apt_has(DEBIAN_COMPILER_PACKAGES[0]) {
+        apt_install(&DEBIAN_COMPILER_PACKAGES.map(String::from))?;
+    } else if on_path("rustup") {
+        let install =
+            ["toolchain", "install", "nightly", "--profile", "minimal", "-c", "rust-src", "-c", "clippy"];
+        step("install rustup's nightly with rust-src", Command::new("rustup").args(install))?;
+    }
+    match toolchain::find_compiler() {
+        Some(compiler) => {
+            done.push(compiler.describe());
+            Ok(compiler)
+        }
+        None => bail!(
+            "no compiler for eBPF: install rustup (https://rustup.rs) and run `rustup toolchain install nightly -c rust-src`"
+        ),
+    }
+}
+
+fn linker(compiler: &Compiler, done: &mut Vec<String>) -> Result<()> {
+    if toolchain::find().is_ok() {
+        return Ok(());
+    }
+    let major = compiler.llvm_major();
+    if llvm_prefix(major).is_none() && apt_has(&format!("llvm-{major}-dev")) {
+        apt_install(&[
+            format!("llvm-{major}-dev"),
+            format!("libpolly-{major}-dev"),
+            "libzstd-dev".into(),
+            "zlib1g-dev".into(),
+            "libxml2-dev".into(),
+        ])?;
+    }
+    let Some(prefix) = llvm_prefix(major) else {
+        bail!(
+            "bpf-linker needs LLVM {major} with its headers (llvm-config-{major}); install it and run `cargo xtask setup` again"
+        )
+    };
+    let dir = toolchain::linker_dir(major);
+    fs::create_dir_all(&dir)?;
+    let feature = format!("llvm-{major}");
+    let args =
+        ["install", "bpf-linker", "--version", BPF_LINKER_VERSION, "--locked", "--no-default-features"];
+    step(
+        &format!("build bpf-linker {BPF_LINKER_VERSION} against LLVM {major} (once, about a minute)"),
+        cargo(&args).args(["--features", &feature]).arg("--root").arg(&dir).env("LLVM_PREFIX", prefix),
+    )?;
+    done.push(format!("bpf-linker {BPF_LINKER_VERSION} in {}", dir.display()));
+    Ok(())
+}
+
+fn programs(done: &mut Vec<String>) -> Result<()> {
+    let mut missing: Vec<(&str, &str)> =
+        PROGRAMS.into_iter().filter(|(program, _)| !on_path(program)).collect();
+    if !Path::new(BPF_HEADERS.0).exists() {
+        missing.push(BPF_HEADERS);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<String> = missing.iter().map(|(_, package)| (*package).into()).collect();
+    if !apt_has(&packages[0]) {
+        let names: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
+        bail!("tests and demo call these, which are not here: {}; install them", names.join(", "));
+    }
+    apt_install(&packages)?;
+    done.extend(packages);
+    Ok(())
+}
+
+/// Where LLVM with headers is: Debian's folder, or what `llvm-config-N` says.
+fn llvm_prefix(major: u32) -> Option<PathBuf> {
+    let debian = PathBuf::from(format!("/usr/lib/llvm-{major}"));
+    if debian.join("include/llvm-c").exists() {
+        return Some(debian);
+    }
+    let out =
+        Command::new(format!("llvm-config-{major}")).arg("--prefix").stderr(Stdio::null()).output().ok()?;
+    out.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&out.stdout).trim()))
+}
+
+fn on_path(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
+        .any(|dir| dir.join(program).exists())
+}
+
+/// Whether apt knows the package; its lists are fetched first where there are none.
+fn apt_has(package: &str) -> bool {
+    if !on_path("apt-get") {
+        return false;
+    }
+    let known = || {
+        let out = Command::new("apt-cache").args(["show", "--no-all-versions", package]).output();
+        out.is_ok_and(|out| out.status.success() && !out.stdout.is_empty())
+    };
+    known() || (is_root() && step("fetch apt's lists", &mut apt(&["update"])).is_ok() && known())
+}
+
+fn apt_install(packages: &[String]) -> Result<()> {
+    if !is_root() {
+        bail!("missing packages: run\n  sudo apt-get install -y {}", packages.join(" "));
+    }
+    let install = || {
+        let mut command = apt(&["install", "-y", "--no-install-recommends"]);
+        command.args(packages);
+        command
+    };
+    let name = format!("apt-get install {}", packages.join(" "));
+    // Lists that are days old name versions that are gone.
+    step(&name, &mut install()).or_else(|_| {
+        step("fetch apt's lists", &mut apt(&["update"]))?;
+        step(&name, &mut install())
+    })
+}
+
+fn apt(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command
+        .arg("-q")
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+/// Debian's clippy for its own compiler; installed when it is missing.
+pub fn debian_clippy() -> Result<PathBuf> {
+    let driver = PathBuf::from("/usr/bin/clippy-driver");
+    if !driver.exists() {
+        apt_install(&["rust-web-clippy".into()])?;
+    }
+    if driver.exists() { Ok(driver) } else { bail!("Debian's rust-web-clippy has no {}", driver.display()) }
+}
