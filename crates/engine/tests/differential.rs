@@ -264,3 +264,29 @@ fn a_reflected_frame_is_captured_as_it_came() {
         assert_eq!(counts, model::count([&frame[..]], false));
     });
 }
+
+/// The other form of redirection: every frame, malformed ones too, leaves as it came; without a peer it goes up.
+#[test]
+fn a_cable_carries_every_frame_unchanged() {
+    kernel::in_namespace(|| {
+        for stages in [&[Stage::Redirect][..], &[Stage::Counter, Stage::Capture, Stage::Redirect]] {
+            let pipeline = PipelineBuilder::new(stages).load().expect("cross-connect is the default");
+            let carried = |action, reason| {
+                let result = kernel::runner(300).run(&kernel_frame(), |frame| {
+                    let packets = || pipeline.reasons().expect("a map")[&reason].packets;
+                    let before = packets();
+                    prop_assert_eq!(kernel::run(&pipeline, &frame), (action, frame));
+                    prop_assert_eq!(packets(), before + 1);
+                    Ok(())
+                });
+                expect_agreement(result);
+            };
+            carried(Action::Pass, Reason::RedirectForeignPort);
+            let peer = pipeline.map("PEER_PORT").expect("a map");
+            let mut value = vec![0; peer.spec().value_size as usize];
+            value[..4].copy_from_slice(&engine::ifindex("lo").expect("every namespace has it").to_ne_bytes());
+            peer.set_raw(&redirect::shared::PEER.to_ne_bytes(), &value).expect("room");
+            carried(Action::Redirect, Reason::RedirectPort);
+        }
+    });
+}
