@@ -15,6 +15,7 @@ pub mod ethtool;
 mod floor;
 mod guard;
 pub mod inventory;
+mod kernel_btf;
 pub mod kernel_config;
 mod map;
 pub mod mount;
