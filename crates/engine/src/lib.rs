@@ -30,7 +30,6 @@ mod pipeline;
 pub mod policy;
 pub mod probe;
 mod program;
-pub mod program_info;
 mod redirect_errors;
 mod ring;
 mod rivals;

@@ -21,8 +21,8 @@ shared! {
     }
 }
 
-/// Frames in one figure; the sender's own buffers hold many more.
-pub const FRAMES: u32 = 500_000;
+/// Frames in one figure. Many, because the end of a run is noticed only at a timer tick (4 ms here).
+pub const FRAMES: u32 = 1_000_000;
 
 pub struct Cable {
     lab: Lab,

@@ -63,7 +63,7 @@ impl Row {
     fn compared(&self) -> String {
         match &self.beside {
             Some(Beside { name: "floor", value }) => {
-                format!("floor {value:.1}: +{:.1} ns, {:.2}x", self.value - value, self.value / value)
+                format!("floor {value:.1}: {:+.1} ns, {:.2}x", self.value - value, self.value / value)
             }
             Some(Beside { name, value }) => format!("{name} {value:.1}: {:.3}x", self.value / value),
             None => String::new(),

@@ -251,7 +251,7 @@ fn live_rows(report: &mut Report) -> Result<(), Failure> {
         .builder()
         .clone()
         .with_stage(Stage::Capture)
-        .map_entries("RECORDS", 128 << 20)
+        .map_entries("RECORDS", 256 << 20)
         .global("CAPTURE_SNAPLEN", 96_u32)
         .load()?;
     let mut reader = RingReader::new(captures.map("RECORDS")?.clone())?;
