@@ -9,6 +9,8 @@ use std::{
     ffi::CString,
     fmt, io,
     os::fd::{BorrowedFd, OwnedFd},
+    thread,
+    time::Duration,
 };
 
 pub use detach::detach;
@@ -18,6 +20,7 @@ pub use take_over::take_over;
 use self::hold::Hold;
 use crate::{
     Error, Program,
+    inventory::{self, Occupant},
     sys::{self, Attr, Command},
 };
 
@@ -124,7 +127,7 @@ pub fn attach(program: &Program, interface: &str, mode: Mode) -> Result<Attachme
         fallback,
     };
     let first = if mode == Mode::Auto { Mode::Native } else { mode };
-    let refusal = match create_link(program.fd(), ifindex, first) {
+    let refusal = match create_link_patiently(program.fd(), interface, ifindex, first) {
         Ok(link) => return Ok(done(link, first, None)),
         Err(source) => refused::explain(program, interface, ifindex, first, source),
     };
@@ -142,6 +145,33 @@ pub fn attach(program: &Program, interface: &str, mode: Mode) -> Result<Attachme
         Ok(link) => Ok(done(link, Mode::Generic, Some(crate::diagnose(&refusal).sentence()))),
         Err(_) => Err(refusal),
     }
+}
+
+/// Whoever lists the system's links holds each for a moment, and a link whose owner has let go lives as long as that: a
+/// hook that nobody visible holds is asked for again.
+fn create_link_patiently(
+    program: BorrowedFd<'_>,
+    interface: &str,
+    ifindex: u32,
+    mode: Mode,
+) -> io::Result<OwnedFd> {
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(5);
+    for _ in 1..TRIES {
+        match create_link(program, ifindex, mode) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST)) => {
+                let occupants = inventory::occupants(interface).unwrap_or_default();
+                let is_held =
+                    |o: &Occupant| o.links.is_empty() || !o.holders.is_empty() || !o.pins.is_empty();
+                if occupants.iter().any(is_held) {
+                    return Err(error);
+                }
+                thread::sleep(PAUSE);
+            }
+            other => return other,
+        }
+    }
+    create_link(program, ifindex, mode)
 }
 
 fn create_link(program: BorrowedFd<'_>, ifindex: u32, mode: Mode) -> io::Result<OwnedFd> {

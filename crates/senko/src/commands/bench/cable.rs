@@ -28,7 +28,7 @@ pub const FRAMES: u32 = 1_000_000;
 pub const LEAST: u32 = FRAMES / 100 * 95;
 
 /// Nothing more arrives when nothing has for so long.
-const QUIET: Duration = Duration::from_millis(20);
+const QUIET: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub struct Cable {
