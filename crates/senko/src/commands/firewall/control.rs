@@ -19,7 +19,11 @@ use firewall::{cidr::Cidr, list::Verdict, rows::Row};
 use serde::{Deserialize, Serialize};
 
 use super::{now, print_rows, socket_folder, tables::Tables};
-use crate::{failure::Failure, foreground::Running, render::json_line};
+use crate::{
+    failure::Failure,
+    foreground::Running,
+    render::{json_line, say},
+};
 
 /// What is asked of a running firewall.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,8 +213,8 @@ pub fn ask(interface: &str, request: &Request, json: bool) -> Result<u8, Failure
                 match request {
                     Request::List if !json => print_rows(&mut out, &rows)?,
                     Request::List => {}
-                    Request::Add { .. } => eprintln!("senko: {interface}: {changed} added"),
-                    Request::Remove { .. } => eprintln!("senko: {interface}: {changed} removed"),
+                    Request::Add { .. } => say(format_args!("{interface}: {changed} added")),
+                    Request::Remove { .. } => say(format_args!("{interface}: {changed} removed")),
                 }
                 return Ok(0);
             }
