@@ -178,8 +178,9 @@ fn tags_fragments_and_extension_headers_do_not_get_past() {
         };
         assert_eq!(count_until_end(h1, h2, &listener, class, 2), [0, good.len()], "{mode}");
         let rows = tool.stop().ok().rows();
-        let length =
-            |v6: bool| bad.iter().filter(|f| f.windows(16).any(|w| w == bad6) == v6).map(|f| f.len() as u64);
+        let length = |v6: bool| {
+            bad.iter().filter(move |f| f.windows(16).any(|w| w == bad6) == v6).map(|f| f.len() as u64)
+        };
         assert_eq!(hits(&rows, "192.0.2.66/32"), (5, length(false).sum()), "{mode}");
         assert_eq!(hits(&rows, "2001:db8::66/128"), (5, length(true).sum()), "{mode}");
     }

@@ -141,7 +141,6 @@ fn tables_grow_under_traffic_and_nothing_gets_past() {
             let prefixes: Vec<String> = (0..1000_u32)
                 .map(|n| {
                     let [_, _, high, low] = n.to_be_bytes();
-                    format!("172.{}.{high}{low:02}.0/24", 16 + round).replace("0.0/24", "0.0/24");
                     format!("{}.{}.{}.64/26", 20 + round, high * 7 + 1, low)
                 })
                 .collect();
