@@ -1,6 +1,4 @@
-//! Packet formats, for eBPF and for the host alike: the same code runs in both.
-//!
-//! Knows nothing of senko. [`Frame`] is the only type that touches packet memory; everything else reads through it.
+#![doc = include_str!("../README.md")]
 #![no_std]
 
 #[cfg(not(target_arch = "bpf"))]
@@ -12,6 +10,8 @@ pub mod frame;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+#[cfg(not(target_arch = "bpf"))]
+pub mod model;
 pub mod parse;
 pub mod protocol;
 pub mod transport;

@@ -5,6 +5,10 @@
 //!                              | IPv6 40 | extension … (7) |
 //! ^ 0                          ^ network                   ^ transport
 //! ```
+//!
+//! The IP length fields must fit the frame. Headers behind the IP header must fit the frame, too, but are not held
+//! against the IP length: in a packet that ends before its transport header, that header is read from Ethernet's padding.
+//! Whoever answers or changes packets must look at the length.
 
 use crate::{Frame, ethernet, ipv4, ipv6};
 
@@ -101,6 +105,21 @@ impl Malformed {
         Self::UdpTruncated,
         Self::IcmpTruncated,
     ];
+
+    /// Whether the frame ended too early, rather than said something wrong.
+    pub const fn is_truncation(self) -> bool {
+        matches!(
+            self,
+            Self::EthernetTruncated
+                | Self::VlanTruncated
+                | Self::Ipv4Truncated
+                | Self::Ipv6Truncated
+                | Self::Ipv6ExtensionTruncated
+                | Self::TcpTruncated
+                | Self::UdpTruncated
+                | Self::IcmpTruncated
+        )
+    }
 
     /// Stable name for JSON rows and metrics.
     pub const fn name(self) -> &'static str {
@@ -260,7 +279,8 @@ fn walk_extensions(frame: &Frame<'_>, headers: &mut Headers) -> Result<(), Malfo
         let extension = frame.window::<8>(at).ok_or(Malformed::Ipv6ExtensionTruncated)?;
         if next_header == ipv6::FRAGMENT {
             let field = extension.be16::<2>();
-            headers.fragment_field = field >> 3 | (field & 1) << 13;
+            // A second fragment header does not make a first fragment whole.
+            headers.fragment_field |= field >> 3 | (field & 1) << 13;
             if field & 0xfff8 != 0 {
                 // What follows is the middle of something: its next-header value names the protocol, and no more
                 // headers can be read.

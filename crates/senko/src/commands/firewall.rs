@@ -1,7 +1,7 @@
 //! `senko firewall`: drop by prefix, and change the prefixes of one that runs.
 
 mod control;
-mod tables;
+pub mod tables;
 
 use std::{
     fs,

@@ -1,0 +1,6 @@
+//! What the tests of several crates share: see README.md. Knows nothing of `wire`, whose bugs it must not share.
+
+pub mod frames;
+pub mod random;
+pub mod vectors;
+pub mod world;
