@@ -198,3 +198,18 @@ fn a_silent_caller_does_not_block_the_firewall() {
     tool.stop().ok();
     assert_clean(&lab);
 }
+
+/// After a kill -9 the socket file stays, perhaps of a namespace that is gone: the next firewall, anywhere, removes it.
+#[test]
+fn sockets_of_killed_firewalls_are_swept() {
+    let lab = lab("swept", Topology::Pair);
+    let (h1, h2) = (lab.host("h1"), lab.host("h2"));
+    let tool = Tool::start(h2, &["firewall", "to-h1", "--drop", "192.0.2.0/24"], 1);
+    tool.signal(nix::sys::signal::Signal::SIGKILL);
+    assert_eq!(tool.end().code, None);
+    let left = support::sockets(h2).pop().expect("its socket").display().to_string();
+    ask(h2, "list", &[]).refused(1, &["no `senko firewall` runs on to-h1"]);
+    support::inside(h1, "touch", &["-h", "-d", "1 minute ago", &left]);
+    Tool::run(h1, &["firewall", "to-h2", "--drop", "192.0.2.0/24", "--duration", "10ms"]).ok();
+    assert_clean(&lab);
+}

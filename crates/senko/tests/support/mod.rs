@@ -33,7 +33,12 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 /// A lab that no other test, process or user has.
 pub fn lab(word: &str, topology: Topology) -> Lab {
     assert!(nix::unistd::geteuid().is_root(), "this test makes network namespaces: run it as root");
-    Lab::builder(unique(word)).topology(topology).hosts(2).build().expect("the lab comes up")
+    let lab = Lab::builder(unique(word)).topology(topology).hosts(2).build().expect("the lab comes up");
+    // The kernel numbers namespaces anew: what is there already was left in an older one by a kill -9.
+    for stale in lab.hosts().iter().flat_map(sockets) {
+        let _ = fs::remove_file(stale);
+    }
+    lab
 }
 
 /// `word-PID-N`.

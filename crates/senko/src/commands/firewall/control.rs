@@ -11,7 +11,7 @@ use std::{
             net::{UnixListener, UnixStream},
         },
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -46,7 +46,11 @@ enum Answer {
 /// A caller that hangs must not keep the firewall from its work.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One socket for each interface of this process. They vanish with it; what a kill -9 leaves is cleared by the next.
+/// Longer than a firewall needs from making its socket to listening on it.
+const STARTING: Duration = Duration::from_secs(10);
+
+/// One socket for each interface of this process. They vanish with it; what a kill -9 leaves is cleared by the next
+/// firewall.
 pub struct Server {
     sockets: Vec<(UnixListener, PathBuf)>,
 }
@@ -59,6 +63,7 @@ impl Server {
             .mode(0o750)
             .create(&folder)
             .map_err(|error| Failure::failed(format!("cannot make {}: {error}", folder.display()), None))?;
+        remove_stale(&folder);
         Ok(Self { sockets: Vec::new() })
     }
 
@@ -98,6 +103,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         for (_, path) in &self.sockets {
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Removes the sockets of firewalls that were killed; with their namespace gone nobody else ever would.
+fn remove_stale(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        // A fresh one may be another firewall's that is about to listen.
+        let age = fs::metadata(&path).and_then(|file| file.modified()).ok().and_then(|at| at.elapsed().ok());
+        let refuses = || UnixStream::connect(&path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
+        if age.is_some_and(|age| age > STARTING) && refuses() {
+            let _ = fs::remove_file(&path);
         }
     }
 }
