@@ -4,6 +4,8 @@ use std::{io, process::ExitCode};
 
 use engine::{Diagnosis, diagnose, exit};
 
+use crate::render::say;
+
 /// Why a command ends early.
 #[derive(Debug)]
 pub enum Failure {
@@ -31,12 +33,8 @@ impl Failure {
         match self {
             Self::ClosedPipe => ExitCode::SUCCESS,
             Self::Explained(diagnosis) => {
-                eprintln!("senko: {}", diagnosis.cause);
-                if let Some(remedy) = &diagnosis.remedy {
-                    for line in remedy.lines() {
-                        eprintln!("  {line}");
-                    }
-                }
+                let remedy = diagnosis.remedy.iter().flat_map(|remedy| remedy.lines());
+                say(remedy.fold(diagnosis.cause.clone(), |text, line| text + "\n  " + line));
                 ExitCode::from(diagnosis.exit_code)
             }
         }

@@ -1,11 +1,12 @@
 //! Tools that run until Ctrl-C: attaching, waiting, and noticing that an interface went away.
 
 use std::{
+    cell::OnceCell,
     os::fd::{AsFd as _, BorrowedFd},
     time::{Duration, Instant},
 };
 
-use engine::{Attachment, Mode, Pipeline, PipelineBuilder};
+use engine::{Attachment, Pipeline, PipelineBuilder};
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
@@ -14,7 +15,7 @@ use nix::{
     },
 };
 
-use crate::{args::ToolArgs, failure::Failure};
+use crate::{args::ToolArgs, failure::Failure, render::say};
 
 /// A data path on one interface.
 pub struct Running {
@@ -30,13 +31,13 @@ impl Running {
         Ok(Self { pipeline, attachment })
     }
 
-    /// Whether the interface is still there; says so when it is not.
-    pub fn stays(&self) -> bool {
-        let alive = self.is_alive();
-        if !alive {
-            eprintln!("senko: {} disappeared; its program went with it", self.attachment.interface);
-        }
-        alive
+    /// That the interface is not there any more.
+    pub fn disappeared(&self) -> Failure {
+        let name = &self.attachment.interface;
+        Failure::failed(
+            format!("{name} disappeared, and its program with it"),
+            Some(&format!("start again when {name} is back: `ip link show dev {name}`")),
+        )
     }
 
     /// Whether the interface is still there, under whatever name.
@@ -45,13 +46,31 @@ impl Running {
     }
 }
 
+/// Goes on with the ports whose interfaces are still there; a failure when none is.
+pub fn keep_present<P>(ports: &mut Vec<P>, running: impl Fn(&P) -> &Running) -> Result<(), Failure> {
+    let (present, gone): (Vec<P>, Vec<P>) =
+        std::mem::take(ports).into_iter().partition(|port| running(port).is_alive());
+    *ports = present;
+    for port in &gone {
+        let failure = running(port).disappeared();
+        if ports.is_empty() {
+            return Err(failure);
+        }
+        let _ = failure.report();
+    }
+    Ok(())
+}
+
 /// Says which mode it became.
 pub fn announce(attachment: &Attachment) {
     let Attachment { interface, mode, fallback, .. } = attachment;
     match fallback {
-        Some(why) => eprintln!("senko: {interface}: generic mode, slower than native: {why}"),
-        None if *mode == Mode::Generic => eprintln!("senko: {interface}: attached in generic mode"),
-        None => eprintln!("senko: {interface}: attached in {mode} mode; Ctrl-C detaches"),
+        Some(why) => {
+            say(format_args!(
+                "{interface}: attached in generic mode, slower than native, which was refused: {why}"
+            ));
+        }
+        None => say(format_args!("{interface}: attached in {mode} mode; Ctrl-C detaches")),
     }
 }
 
@@ -65,10 +84,15 @@ pub fn distinct(interfaces: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How often it is looked whether the interfaces are still there.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// Time and signals: when to look again and when to stop.
 pub struct Clock {
     signals: SignalFd,
-    deadline: Option<Instant>,
+    duration: Option<Duration>,
+    /// When waiting began: attaching, and loading a long list before it, do not count.
+    begun: OnceCell<Instant>,
 }
 
 impl Clock {
@@ -82,36 +106,44 @@ impl Clock {
         set.thread_block().map_err(system)?;
         let signals =
             SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map_err(system)?;
-        Ok(Self { signals, deadline: duration.map(|duration| Instant::now() + duration) })
+        Ok(Self { signals, duration, begun: OnceCell::new() })
     }
 
     /// Waits until `at`, or less when it is time to stop. `false`: stop now.
     pub fn wait_until(&self, at: Instant) -> bool {
-        matches!(self.wait(at, std::iter::empty()), Ok(Wake::Time))
+        self.wait_while(at, || true)
     }
 
-    /// Waits until `at`, until it is time to stop, or until one of `fds` can be read.
+    /// As `wait_until`, but ends early when an interface goes away: `at` may be an hour ahead.
+    pub fn wait_while(&self, at: Instant, alive: impl Fn() -> bool) -> bool {
+        matches!(self.wait(at, std::iter::empty(), alive), Ok(Wake::Time))
+    }
+
+    /// Waits until `at`, until it is time to stop, until one of `fds` can be read, or until `alive` is false, which it
+    /// is asked every now and then and which counts as `at`.
     pub fn wait<'a>(
         &'a self,
         at: Instant,
         fds: impl Iterator<Item = BorrowedFd<'a>>,
+        alive: impl Fn() -> bool,
     ) -> Result<Wake, Failure> {
-        let until = self.deadline.map_or(at, |deadline| deadline.min(at));
+        let stop = self.duration.map(|duration| *self.begun.get_or_init(Instant::now) + duration);
         let mut fds: Vec<PollFd<'_>> = std::iter::once(self.signals.as_fd())
             .chain(fds)
             .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
             .collect();
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            if stop.is_some_and(|stop| now >= stop) {
+                return Ok(Wake::Stop);
+            }
+            let until = stop.map_or(at, |stop| stop.min(at)).min(now + GLANCE);
             // Rounded up: waking early would only mean polling again.
-            let milliseconds = left.as_micros().div_ceil(1000);
+            let milliseconds = until.saturating_duration_since(now).as_micros().div_ceil(1000);
             let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
             match poll(&mut fds, timeout) {
-                Ok(0) if Instant::now() < until => {}
-                Ok(0) if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
-                    return Ok(Wake::Stop);
-                }
-                Ok(0) => return Ok(Wake::Time),
+                Ok(0) if Instant::now() >= at || !alive() => return Ok(Wake::Time),
+                Ok(0) => {}
                 Ok(_) if fds[0].any() == Some(true) => return Ok(Wake::Stop),
                 Ok(_) => return Ok(Wake::Ready),
                 Err(nix::Error::EINTR) => {}

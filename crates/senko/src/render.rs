@@ -1,6 +1,9 @@
-//! Output: JSON lines and plain tables.
+//! Output: JSON lines, plain tables, and talk.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
 
 use serde::Serialize;
 
@@ -8,6 +11,11 @@ use serde::Serialize;
 pub fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     out.write_all(b"\n")
+}
+
+/// A line on standard error. Unlike `eprintln!` it does not panic when nobody reads it any more (`2>&1 | head`).
+pub fn say(text: impl Display) {
+    let _ = writeln!(io::stderr(), "senko: {text}");
 }
 
 /// Columns that are as wide as their widest cell: text to the left, numbers to the right.

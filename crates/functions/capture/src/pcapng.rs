@@ -32,6 +32,19 @@ const VERDICT_XDP: u8 = 2;
 /// Ten to the minus nine seconds.
 const NANOSECONDS: u8 = 9;
 
+/// How many bytes at the begin of `blocks`, which begins with a block, are whole blocks.
+pub fn whole_blocks(blocks: &[u8]) -> usize {
+    let mut whole = 0;
+    while let Some(length) = blocks.get(whole + 4..whole + 8) {
+        let length = length.try_into().map_or(0, u32::from_ne_bytes) as usize;
+        if length == 0 || whole + length > blocks.len() {
+            break;
+        }
+        whole += length;
+    }
+    whole
+}
+
 /// A file being written.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
@@ -131,6 +144,18 @@ mod tests {
 
     use super::*;
     use crate::shared::RecordHeader;
+
+    #[test]
+    fn a_torn_block_is_not_whole() {
+        let mut file = Vec::new();
+        Writer::new(&mut file, &["vetha".into()], 96).expect("memory");
+        let section = u32::from_ne_bytes([file[4], file[5], file[6], file[7]]) as usize;
+        assert_eq!(whole_blocks(&file), file.len());
+        for torn in [section, section + 3, section + 8, file.len() - 1] {
+            assert_eq!(whole_blocks(&file[..torn]), section, "{torn}");
+        }
+        assert_eq!(whole_blocks(&file[..section - 1]), 0);
+    }
 
     /// Read back by another implementation.
     #[test]

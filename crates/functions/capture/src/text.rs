@@ -17,7 +17,10 @@ pub fn time_of_day(nanoseconds_since_1970: u64) -> String {
 pub fn link_header(bytes: &[u8], summary: &Summary, length: u32) -> String {
     let Some((macs, _)) = bytes.split_at_checked(12) else { return String::new() };
     let mac = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":");
-    let ethertype = summary.ethertype.unwrap_or(0);
+    // Of a malformed packet the parser tells no type: it is what stands behind the tags.
+    let behind_tags = 12 + 4 * summary.vlan.len();
+    let written = bytes.get(behind_tags..behind_tags + 2).map(|b| u16::from_be_bytes([b[0], b[1]]));
+    let Some(ethertype) = summary.ethertype.or(written) else { return String::new() };
     let name = wire::protocol::ethertype_text(ethertype);
     format!(
         "{} > {}, ethertype {name} ({ethertype:#06x}), length {length}: ",

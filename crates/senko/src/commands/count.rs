@@ -17,7 +17,7 @@ use engine::{Pipeline, PipelineBuilder};
 use crate::{
     args::{Global, ToolArgs},
     failure::Failure,
-    foreground::{Clock, Running, distinct},
+    foreground::{Clock, Running, distinct, keep_present},
     render::{Table, json_line, scaled},
 };
 
@@ -53,7 +53,7 @@ pub fn run(args: CountArgs, global: &Global) -> Result<u8, Failure> {
     let live = out.is_terminal() && !global.json;
     let mut next = Instant::now() + args.interval;
     loop {
-        let go_on = clock.wait_until(next);
+        let go_on = clock.wait_while(next, || ports.iter().all(|port| port.running.is_alive()));
         next += args.interval;
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let mut all = Vec::new();
@@ -68,10 +68,7 @@ pub fn run(args: CountArgs, global: &Global) -> Result<u8, Failure> {
             print_table(&mut out, &all, live)?;
         }
         out.flush()?;
-        ports.retain(|port| port.running.stays());
-        if ports.is_empty() {
-            return Err(Failure::failed("no interface is left to count on", None));
-        }
+        keep_present(&mut ports, |port| &port.running)?;
         if !go_on {
             return Ok(0);
         }

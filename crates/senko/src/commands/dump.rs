@@ -1,5 +1,6 @@
 //! `senko dump`: packets as XDP saw them, printed or written to a file.
 
+mod file;
 mod output;
 
 use std::{
@@ -16,7 +17,8 @@ use self::output::Output;
 use crate::{
     args::{Global, ToolArgs},
     failure::Failure,
-    foreground::{Clock, Running, distinct},
+    foreground::{Clock, Running, announce, distinct},
+    render::say,
 };
 
 #[derive(Debug, Args)]
@@ -75,12 +77,11 @@ pub fn run(args: DumpArgs, global: &Global) -> Result<u8, Failure> {
             break Ok(());
         }
         if let Some(gone) = ports.iter().find(|port| !port.running.is_alive()) {
-            let name = &gone.running.attachment.interface;
-            break Err(Failure::failed(format!("{name} disappeared; its program went with it"), None));
+            break Err(gone.running.disappeared());
         }
     };
     let lost: u64 = ports.iter().map(Port::lost).sum();
-    eprintln!("senko: {captured} packets captured, {lost} lost because the buffer was full");
+    say(format_args!("{captured} packets captured, {lost} lost because the buffer was full"));
     result.and_then(|()| output.finish()).map(|()| 0)
 }
 
@@ -119,13 +120,16 @@ impl Port {
         tool: &ToolArgs,
         perf: bool,
     ) -> Result<Self, Failure> {
-        let running = Running::start(builder, interface, tool)?;
+        let (pipeline, attachment) = builder.attach(interface, tool.mode.into())?;
+        let running = Running { pipeline, attachment };
         let records = if perf {
             Source::Perf(PerfReader::new(running.pipeline.map("PERF_RECORDS")?)?)
         } else {
             Source::Ring(RingReader::new(running.pipeline.map("RECORDS")?.clone())?)
         };
         let lost = running.pipeline.map("CAPTURE_LOST")?.clone();
+        // Not before there is a buffer: who reads this may send what is to be captured.
+        announce(&running.attachment);
         Ok(Self { running, records, lost })
     }
 

@@ -25,7 +25,7 @@ use self::{
 use crate::{
     args::{Global, ToolArgs},
     failure::Failure,
-    foreground::{Clock, Running, Wake, announce, distinct},
+    foreground::{Clock, Running, Wake, announce, distinct, keep_present},
     render::{Table, json_line},
 };
 
@@ -108,15 +108,16 @@ fn filter(args: &FirewallArgs, global: &Global) -> Result<u8, Failure> {
     let mut server = Server::new()?;
     for interface in &args.words {
         let (pipeline, attachment) = tables.builder().attach(interface, args.tool.mode.into())?;
-        announce(&attachment);
+        // First the socket: who reads the line below may send a request.
         server.listen(attachment.ifindex)?;
+        announce(&attachment);
         ports.push(Running { pipeline, attachment });
     }
 
     let mut out = std::io::stdout().lock();
     let mut next = Instant::now() + args.interval;
     loop {
-        let wake = clock.wait(next, server.fds())?;
+        let wake = clock.wait(next, server.fds(), || ports.iter().all(Running::is_alive))?;
         if wake == Wake::Ready {
             server.serve(&mut tables, &ports)?;
             continue;
@@ -126,10 +127,7 @@ fn filter(args: &FirewallArgs, global: &Global) -> Result<u8, Failure> {
         if wake == Wake::Stop {
             return Ok(0);
         }
-        ports.retain(Running::stays);
-        if ports.is_empty() {
-            return Err(Failure::failed("no interface is left to filter on", None));
-        }
+        keep_present(&mut ports, |port| port)?;
     }
 }
 

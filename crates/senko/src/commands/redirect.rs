@@ -21,7 +21,7 @@ use crate::{
     args::{Global, ToolArgs},
     failure::Failure,
     foreground::{Clock, Running, announce, distinct},
-    render::{Table, json_line},
+    render::{Table, json_line, say},
 };
 
 #[derive(Debug, Args)]
@@ -51,13 +51,12 @@ shared! {
 
 pub fn run(args: &RedirectArgs, global: &Global) -> Result<u8, Failure> {
     let clock = Clock::new(args.tool.duration)?;
-    let errors = RedirectErrors::start()
-        .map_err(|error| eprintln!("senko: redirect errors will not be shown: {error}"))
-        .ok();
+    let errors = RedirectErrors::start();
     let instance = match &args.options.to {
         Some(to) => Instance::cross(&args.interfaces, to, &args.tool)?,
         None => Instance::reflect(&args.interfaces, &args.tool)?,
     };
+    let errors = errors.map_err(|error| say(format_args!("redirect errors will not be shown: {error}"))).ok();
     let names: HashMap<u32, String> = instance
         .ports
         .iter()
@@ -67,7 +66,7 @@ pub fn run(args: &RedirectArgs, global: &Global) -> Result<u8, Failure> {
     let mut told = BTreeSet::new();
     let mut next = Instant::now() + args.interval;
     loop {
-        let go_on = clock.wait_until(next);
+        let go_on = clock.wait_while(next, || instance.ports.iter().all(Running::is_alive));
         next += args.interval;
         instance.refresh_local()?;
         let lost = errors.as_ref().map(|errors| errors.read(&names)).transpose()?.unwrap_or_default();
@@ -77,8 +76,8 @@ pub fn run(args: &RedirectArgs, global: &Global) -> Result<u8, Failure> {
             }
         }
         print(&mut out, &instance.rows(&lost)?, global.json)?;
-        if !instance.ports.iter().all(Running::stays) {
-            return Err(Failure::failed("a port is gone", None));
+        if let Some(gone) = instance.ports.iter().find(|port| !port.is_alive()) {
+            return Err(gone.disappeared());
         }
         if !go_on {
             return Ok(0);
@@ -198,10 +197,10 @@ fn warn_if_not_forwarding(interface: &str) {
     for (family, name) in [("ipv4", "IPv4"), ("ipv6", "IPv6")] {
         let path = format!("/proc/sys/net/{family}/conf/{interface}/forwarding");
         if fs::read_to_string(path).is_ok_and(|value| value.trim() == "0") {
-            eprintln!(
-                "senko: {interface}: forwarding is off, so the kernel answers {name} pings itself: run"
-            );
-            eprintln!("  sysctl -w net.{family}.conf.{interface}.forwarding=1");
+            say(format_args!(
+                "{interface}: forwarding is off, so the kernel answers {name} pings itself: run\n  \
+                 sysctl -w net.{family}.conf.{interface}.forwarding=1"
+            ));
         }
     }
 }
@@ -226,7 +225,7 @@ fn explain(interface: &str, errno: u32) {
         }
         _ => ("frames are lost after the redirect", "see `senko doctor` of the port"),
     };
-    eprintln!("senko: {interface}: {name}: {cause}\n  {remedy}");
+    say(format_args!("{interface}: {name}: {cause}\n  {remedy}"));
 }
 
 fn print(out: &mut impl Write, rows: &[Row], json: bool) -> Result<(), Failure> {

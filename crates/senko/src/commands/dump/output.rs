@@ -1,7 +1,6 @@
 //! Where captured packets go: text, JSON lines, or a pcapng file.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, StdoutLock, Write},
     path::Path,
     time::Duration,
@@ -14,6 +13,7 @@ use capture::{
     text,
 };
 
+use super::file::CaptureFile;
 use crate::{failure::Failure, render::json_line};
 
 pub struct Output {
@@ -104,13 +104,13 @@ fn create(path: &Path) -> io::Result<Box<dyn Write>> {
     if path.as_os_str() == "-" {
         return Ok(Box::new(BufWriter::new(io::stdout().lock())));
     }
-    Ok(Box::new(BufWriter::with_capacity(1 << 20, File::create(path)?)))
+    Ok(Box::new(CaptureFile::open(path)?))
 }
 
 fn cannot_write(file: &str, error: &io::Error) -> Failure {
     match error.raw_os_error() {
         _ if error.kind() == io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
-        Some(libc::ENOSPC) => Failure::failed(
+        Some(libc::ENOSPC | libc::EDQUOT) => Failure::failed(
             format!("{file}: the disk is full; the packets before are in the file"),
             Some("free some space, or write elsewhere with `-w`"),
         ),

@@ -11,7 +11,7 @@ use std::{
             net::{UnixListener, UnixStream},
         },
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -19,7 +19,11 @@ use firewall::{cidr::Cidr, list::Verdict, rows::Row};
 use serde::{Deserialize, Serialize};
 
 use super::{now, print_rows, socket_folder, tables::Tables};
-use crate::{failure::Failure, foreground::Running, render::json_line};
+use crate::{
+    failure::Failure,
+    foreground::Running,
+    render::{json_line, say},
+};
 
 /// What is asked of a running firewall.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +46,11 @@ enum Answer {
 /// A caller that hangs must not keep the firewall from its work.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One socket for each interface of this process. They vanish with it; what a kill -9 leaves is cleared by the next.
+/// Longer than a firewall needs from making its socket to listening on it.
+const STARTING: Duration = Duration::from_secs(10);
+
+/// One socket for each interface of this process. They vanish with it; what a kill -9 leaves is cleared by the next
+/// firewall.
 pub struct Server {
     sockets: Vec<(UnixListener, PathBuf)>,
 }
@@ -55,6 +63,7 @@ impl Server {
             .mode(0o750)
             .create(&folder)
             .map_err(|error| Failure::failed(format!("cannot make {}: {error}", folder.display()), None))?;
+        remove_stale(&folder);
         Ok(Self { sockets: Vec::new() })
     }
 
@@ -94,6 +103,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         for (_, path) in &self.sockets {
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Removes the sockets of firewalls that were killed; with their namespace gone nobody else ever would.
+fn remove_stale(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        // A fresh one may be another firewall's that is about to listen.
+        let age = fs::metadata(&path).and_then(|file| file.modified()).ok().and_then(|at| at.elapsed().ok());
+        let refuses = || UnixStream::connect(&path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
+        if age.is_some_and(|age| age > STARTING) && refuses() {
+            let _ = fs::remove_file(&path);
         }
     }
 }
@@ -209,8 +231,8 @@ pub fn ask(interface: &str, request: &Request, json: bool) -> Result<u8, Failure
                 match request {
                     Request::List if !json => print_rows(&mut out, &rows)?,
                     Request::List => {}
-                    Request::Add { .. } => eprintln!("senko: {interface}: {changed} added"),
-                    Request::Remove { .. } => eprintln!("senko: {interface}: {changed} removed"),
+                    Request::Add { .. } => say(format_args!("{interface}: {changed} added")),
+                    Request::Remove { .. } => say(format_args!("{interface}: {changed} removed")),
                 }
                 return Ok(0);
             }
