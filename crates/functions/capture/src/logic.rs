@@ -73,12 +73,12 @@ fn opens_connection(frame: &Frame<'_>, headers: &Headers) -> bool {
 /// Whether one of the ports is `port`. Later fragments have none.
 #[inline(always)]
 fn has_port(frame: &Frame<'_>, headers: &Headers, port: u16) -> bool {
-    if !transport::has_ports(headers.protocol) || headers.fragment() == Fragment::Later {
-        return false;
-    }
     let Some(ports) = frame.window::<4>(headers.transport_offset()) else { return false };
     let port = port.to_be();
-    ports.raw16::<0>() == port || ports.raw16::<2>() == port
+    // Most packets fail at the numbers, so whether these bytes are ports at all is asked after that.
+    (ports.raw16::<0>() == port || ports.raw16::<2>() == port)
+        && transport::has_ports(headers.protocol)
+        && headers.fragment() != Fragment::Later
 }
 
 #[inline(always)]
