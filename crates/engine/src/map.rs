@@ -99,6 +99,14 @@ pub struct MapSpec {
     pub extra: u64,
 }
 
+impl MapSpec {
+    /// Whether a program written for one map can use the other.
+    pub fn is_compatible(&self, other: &Self) -> bool {
+        let shape = |spec: &Self| (spec.kind, spec.key_size, spec.value_size, spec.max_entries, spec.flags);
+        shape(self) == shape(other)
+    }
+}
+
 /// A map of the kernel.
 #[derive(Debug)]
 pub struct Map {

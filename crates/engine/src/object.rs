@@ -8,10 +8,12 @@ use std::{
 };
 
 use abi::{Shared, layout::bytes_of};
-use aya_obj::{Object, ProgramSection, programs::XdpAttachType};
+use aya_obj::{EbpfSectionKind, Object, maps::PinningType};
 
 use crate::{
     Error, Map, MapKind, Program, ProgramKind, btf, cpu,
+    elf::{self, Prepared, SectionType, Unfit, XdpHook},
+    guard::damaged_if_panics,
     map::MapSpec,
     program::{HAS_FRAGS, ProgramSpec},
 };
@@ -60,6 +62,8 @@ pub struct LoadChoices {
 #[derive(Debug)]
 pub struct ObjectFile {
     object: Object,
+    /// What the pre-pass found; its copy of the file is gone.
+    found: Prepared,
 }
 
 /// An object in the kernel. Dropping it frees what nothing else holds.
@@ -80,38 +84,72 @@ impl LoadedObject {
 }
 
 impl ObjectFile {
-    pub fn parse(elf: &[u8]) -> Result<Self, Error> {
-        Object::parse(elf).map(|object| Self { object }).map_err(|error| Error::Object(error.to_string()))
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let mut found = elf::prepare(bytes).map_err(|unfit| match unfit {
+            Unfit::Not(clause) => Error::Object(clause),
+            Unfit::NeedsKernelSymbols(names) => Error::NeedsKernelSymbols(names),
+        })?;
+        let elf = std::mem::take(&mut found.elf);
+        let object = damaged_if_panics(|| Object::parse(&elf).map_err(|error| unreadable(&error)))?;
+        Ok(Self { object, found })
     }
 
-    /// Names of the XDP programs inside, sorted.
+    /// Names of the XDP programs inside that attach to interfaces, sorted.
     pub fn xdp_programs(&self) -> Vec<String> {
-        let is_xdp = |section: &ProgramSection| matches!(section, ProgramSection::Xdp { .. });
+        let is_xdp = |program: &aya_obj::Program| {
+            matches!(self.section_type(program), SectionType::Xdp { hook: XdpHook::Interface, .. })
+        };
         let mut names: Vec<String> = self
             .object
             .programs
             .iter()
-            .filter(|(_, p)| is_xdp(&p.section))
+            .filter(|(name, program)| is_xdp(program) && self.found.global_functions.contains(*name))
             .map(|(name, _)| name.clone())
             .collect();
         names.sort();
         names
     }
 
+    /// The bytes that a global takes.
+    pub fn global_size(&self, name: &str) -> Result<u64, Error> {
+        self.found.globals.get(name).copied().ok_or_else(|| Error::NoGlobal {
+            name: name.into(),
+            known: self.found.globals.keys().cloned().collect(),
+        })
+    }
+
+    /// Maps that the object wants to share by pinning them under their name.
+    pub fn maps_pinned_by_name(&self) -> Vec<(String, MapSpec)> {
+        self.object
+            .maps
+            .iter()
+            .filter(|(name, map)| {
+                map.pinning() == PinningType::ByName || self.found.pinned_legacy_maps.contains(*name)
+            })
+            .map(|(name, map)| (name.clone(), spec(name, map)))
+            .collect()
+    }
+
+    fn section_type(&self, program: &aya_obj::Program) -> SectionType {
+        let section = self.found.program_sections.get(&program.section_index);
+        section.map_or(SectionType::Other, |section| section.kind)
+    }
+
     /// Creates the maps and loads the chosen programs. On error nothing stays in the kernel.
     pub fn load(self, choices: &LoadChoices) -> Result<LoadedObject, Error> {
-        let mut object = self.object;
-        set_globals(&mut object, &choices.globals)?;
-        let btf_fd = load_btf(&mut object)?;
-        if object.has_btf_relocations() {
-            let kernel = btf::kernel().ok_or_else(|| {
-                Error::Object(
-                    "it has CO-RE relocations, and this kernel has no BTF (/sys/kernel/btf/vmlinux)".into(),
-                )
-            })?;
-            object.relocate_btf(&kernel).map_err(|error| Error::Object(error.to_string()))?;
-        }
-        let definitions: Vec<(String, aya_obj::Map)> = object.maps.drain().collect();
+        let Self { mut object, found } = self;
+        let btf_fd = damaged_if_panics(|| {
+            set_globals(&mut object, &choices.globals, &found)?;
+            let btf_fd = load_btf(&mut object)?;
+            if object.has_btf_relocations() {
+                let kernel = btf::kernel().ok_or(Error::NoKernelBtf)?;
+                object.relocate_btf(&kernel).map_err(|error| unreadable(&error))?;
+            }
+            Ok(btf_fd)
+        })?;
+        // A compiler may leave a data section empty, and the kernel has no maps of nothing.
+        let definitions: Vec<(String, aya_obj::Map)> =
+            object.maps.drain().filter(|(_, map)| !is_data(map) || map.value_size() > 0).collect();
         let mut maps = BTreeMap::new();
         for (name, definition) in &definitions {
             let choice = choices.maps.get(name);
@@ -121,18 +159,25 @@ impl ObjectFile {
             };
             maps.insert(name.clone(), map);
         }
-        relocate(&mut object, &definitions, &maps)?;
-        let programs = load_programs(&object, choices, btf_fd.as_ref())?;
+        damaged_if_panics(|| relocate(&mut object, &definitions, &maps))?;
+        let programs = load_programs(&Self { object, found }, choices, btf_fd.as_ref())?;
         Ok(LoadedObject { maps, programs })
     }
 }
 
-fn set_globals(object: &mut Object, globals: &Globals) -> Result<(), Error> {
+fn is_data(map: &aya_obj::Map) -> bool {
+    use EbpfSectionKind::{Bss, Data, Rodata};
+    matches!(map.section_kind(), Bss | Data | Rodata)
+}
+
+fn set_globals(object: &mut Object, globals: &Globals, found: &Prepared) -> Result<(), Error> {
     for (name, bytes) in &globals.0 {
         let one = HashMap::from([(name.as_str(), (bytes.as_slice(), true))]);
         object.patch_map_data(one).map_err(|error| match error {
-            aya_obj::ParseError::SymbolNotFound { .. } => Error::NoGlobal(name.clone()),
-            other => Error::Object(other.to_string()),
+            aya_obj::ParseError::SymbolNotFound { .. } => {
+                Error::NoGlobal { name: name.clone(), known: found.globals.keys().cloned().collect() }
+            }
+            other => unreadable(&other),
         })?;
     }
     Ok(())
@@ -140,9 +185,27 @@ fn set_globals(object: &mut Object, globals: &Globals) -> Result<(), Error> {
 
 /// A kernel that refuses the object's types still runs its programs; only introspection is poorer.
 fn load_btf(object: &mut Object) -> Result<Option<OwnedFd>, Error> {
-    let types =
-        object.fixup_and_sanitize_btf(&btf::features()).map_err(|error| Error::Object(error.to_string()))?;
+    let types = object.fixup_and_sanitize_btf(&btf::features()).map_err(|error| unreadable(&error))?;
     Ok(types.and_then(|types| btf::load(&types.to_bytes()).ok()))
+}
+
+/// What the object declares.
+fn spec(name: &str, definition: &aya_obj::Map) -> MapSpec {
+    let kind = MapKind(definition.map_type());
+    let max_entries = match definition.max_entries() {
+        0 if kind == MapKind::PERF_EVENT_ARRAY => cpu::possible_cpus() as u32,
+        entries => entries,
+    };
+    MapSpec {
+        // Dots have no place in a bpffs, where maps are pinned under their names.
+        name: name.trim_start_matches('.').replace('.', "_"),
+        kind,
+        key_size: definition.key_size(),
+        value_size: definition.value_size(),
+        max_entries,
+        flags: definition.map_flags(),
+        extra: definition.map_extra(),
+    }
 }
 
 fn create_map(
@@ -151,15 +214,7 @@ fn create_map(
     choice: Option<&MapChoice>,
     btf: Option<&OwnedFd>,
 ) -> Result<Map, Error> {
-    let mut spec = MapSpec {
-        name: name.trim_start_matches('.').into(),
-        kind: MapKind(definition.map_type()),
-        key_size: definition.key_size(),
-        value_size: definition.value_size(),
-        max_entries: definition.max_entries(),
-        flags: definition.map_flags(),
-        extra: definition.map_extra(),
-    };
+    let mut spec = spec(name, definition);
     let replaced = choice.is_some_and(|choice| choice.kind.is_some());
     if let Some(choice) = choice {
         spec.max_entries = choice.max_entries.unwrap_or(spec.max_entries);
@@ -168,14 +223,11 @@ fn create_map(
             spec = MapSpec { kind, key_size: 4, value_size: 8, max_entries: 1, flags: 0, extra: 0, ..spec };
         }
     }
-    if spec.kind == MapKind::PERF_EVENT_ARRAY && spec.max_entries == 0 {
-        spec.max_entries = cpu::possible_cpus() as u32;
-    }
     let inner = match definition.inner() {
         Some(inner) => Some(create_map(&format!("{name}.inner"), &inner, None, None)?),
         None => None,
     };
-    let read_only_data = matches!(definition.section_kind(), aya_obj::EbpfSectionKind::Rodata);
+    let read_only_data = matches!(definition.section_kind(), EbpfSectionKind::Rodata);
     let types = match definition {
         // The kernel takes key and value types only where user space may read both.
         aya_obj::Map::Btf(map) if !replaced && matches!(spec.kind.0, 1 | 2 | 5 | 6 | 9 | 10 | 11) => {
@@ -183,7 +235,11 @@ fn create_map(
         }
         _ => None,
     };
-    let map = Map::create(spec, types, inner.as_ref())?;
+    let map = match Map::create(spec.clone(), types, inner.as_ref()) {
+        // Some kinds of map take no types on this kernel; they only serve to be looked at.
+        Err(Error::MapCreate { .. }) if types.is_some() => Map::create(spec, None, inner.as_ref())?,
+        other => other?,
+    };
     if !definition.data().is_empty() {
         map.set_raw(&0_u32.to_ne_bytes(), definition.data())?;
     }
@@ -202,17 +258,12 @@ fn relocate(
     let fds = definitions
         .iter()
         .filter_map(|(name, definition)| Some((name.as_str(), maps.get(name)?.fd().as_raw_fd(), definition)));
-    object.relocate_maps(fds, &text).map_err(|error| Error::Object(chain(&error)))?;
-    object.relocate_calls(&text).map_err(|error| Error::Object(chain(&error)))
+    object.relocate_maps(fds, &text).map_err(|error| unreadable(&error))?;
+    object.relocate_calls(&text).map_err(|error| unreadable(&error))
 }
 
-/// `enum bpf_attach_type`.
-fn xdp_attach_type(kind: XdpAttachType) -> u32 {
-    match kind {
-        XdpAttachType::DevMap => 33,
-        XdpAttachType::CpuMap => 35,
-        XdpAttachType::Interface => 37,
-    }
+fn unreadable(error: &dyn std::error::Error) -> Error {
+    Error::Object(format!("one that cannot be read: {}", chain(error)))
 }
 
 /// aya's errors say the cause only in their source.
@@ -224,22 +275,25 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn load_programs(
-    object: &Object,
+    file: &ObjectFile,
     choices: &LoadChoices,
     btf: Option<&OwnedFd>,
 ) -> Result<BTreeMap<String, Program>, Error> {
+    let object = &file.object;
     let mut programs = BTreeMap::new();
     for name in &choices.programs {
         let program =
             object.programs.get(name).ok_or_else(|| Error::NoProgram(format!(" named `{name}`")))?;
         let function = &object.functions[&program.function_key()];
-        let (kind, attach_type, flags) = match program.section {
-            ProgramSection::Xdp { frags, attach_type } => {
+        let (kind, attach_type, flags) = match file.section_type(program) {
+            SectionType::Xdp { frags, hook } => {
                 let flags = if frags || choices.frags { HAS_FRAGS } else { 0 };
-                (ProgramKind::Xdp, xdp_attach_type(attach_type), flags)
+                (ProgramKind::Xdp, hook as u32, flags)
             }
-            ProgramSection::RawTracePoint => (ProgramKind::RawTracepoint, 0, 0),
-            _ => return Err(Error::NoProgram(format!(" named `{name}` (it is of another type)"))),
+            SectionType::RawTracepoint => (ProgramKind::RawTracepoint, 0, 0),
+            SectionType::Other => {
+                return Err(Error::NoProgram(format!(" named `{name}` (it is of another type)")));
+            }
         };
         let spec = ProgramSpec {
             name,

@@ -52,6 +52,7 @@ pub struct Refusal {
 #[derive(Debug)]
 pub struct Program {
     fd: OwnedFd,
+    frags: bool,
     /// The verifier's closing statistics, when the kernel wrote them.
     statistics: String,
 }
@@ -64,12 +65,14 @@ impl Program {
     /// takes most of the time.
     pub fn load(spec: &ProgramSpec<'_>) -> Result<Self, Refusal> {
         match load_once(spec, LOG_STATS, 1 << 12) {
-            (Ok(fd), statistics) => Ok(Self { fd, statistics }),
+            (Ok(fd), statistics) => Ok(Self { fd, frags: spec.flags & HAS_FRAGS != 0, statistics }),
             (Err(first), _) => {
                 let mut size = 1 << 20;
                 loop {
                     match load_once(spec, LOG_VERBOSE | LOG_STATS, size) {
-                        (Ok(fd), statistics) => return Ok(Self { fd, statistics }),
+                        (Ok(fd), statistics) => {
+                            return Ok(Self { fd, frags: spec.flags & HAS_FRAGS != 0, statistics });
+                        }
                         // The log did not fit: the last lines, which matter, are the missing ones.
                         (Err(error), _) if error.raw_os_error() == Some(libc::ENOSPC) && size < 1 << 28 => {
                             size <<= 2
@@ -83,6 +86,16 @@ impl Program {
 
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// Whether it takes frames of several buffers.
+    pub fn has_frags(&self) -> bool {
+        self.frags
+    }
+
+    /// The verifier's closing words: instructions walked, stack and states.
+    pub fn verifier_statistics(&self) -> &str {
+        &self.statistics
     }
 
     pub fn pin(&self, path: &CStr) -> Result<(), Error> {

@@ -41,6 +41,14 @@ pub enum Command {
     Lab(lab::cli::Args),
     /// Say whether this system and its interfaces can run XDP, and what fixes what is missing
     Doctor(commands::doctor::DoctorArgs),
+    /// Load an XDP object and attach it to an interface
+    Load(commands::load::LoadArgs),
+    /// Remove an XDP program from an interface
+    Unload(commands::unload::UnloadArgs),
+    /// Show the XDP programs on interfaces, and who put them there
+    Status(commands::status::StatusArgs),
+    /// Show what an interface's driver can do for XDP
+    Features(commands::features::FeaturesArgs),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
 }

@@ -19,6 +19,8 @@ pub struct LinkFacts {
     pub kind: Option<String>,
     /// The interface at the other end (veth) or below (vlan); it may be in another namespace.
     pub peer_ifindex: Option<u32>,
+    /// The kernel's number for that other namespace; `None` when the peer is in this one.
+    pub peer_netns: Option<i32>,
     pub rx_queues: Option<u32>,
     pub tx_queues: Option<u32>,
     pub programs: Vec<AttachedProgram>,
@@ -54,6 +56,7 @@ fn facts(message: RouteNetlinkMessage) -> Option<LinkFacts> {
         up: link.header.flags.contains(LinkFlags::Up),
         kind: None,
         peer_ifindex: None,
+        peer_netns: None,
         rx_queues: None,
         tx_queues: None,
         programs: Vec::new(),
@@ -64,6 +67,7 @@ fn facts(message: RouteNetlinkMessage) -> Option<LinkFacts> {
             LinkAttribute::Mtu(mtu) => facts.mtu = mtu,
             LinkAttribute::Address(mac) => facts.mac = mac.try_into().ok(),
             LinkAttribute::Link(index) => facts.peer_ifindex = Some(index),
+            LinkAttribute::LinkNetNsId(id) => facts.peer_netns = Some(id),
             LinkAttribute::NumRxQueues(queues) => facts.rx_queues = Some(queues),
             LinkAttribute::NumTxQueues(queues) => facts.tx_queues = Some(queues),
             LinkAttribute::LinkInfo(infos) => {

@@ -5,12 +5,14 @@ mod device;
 mod link;
 mod netdev;
 mod nsid;
+mod xdp;
 
 pub use address::local_addresses;
 pub use device::{Device, devices};
 pub use link::{AttachedProgram, LinkFacts, link, links};
 pub use netdev::{XdpFeatures, xdp_features};
 pub use nsid::namespace_id;
+pub use xdp::{IF_NONE, Refused, set_xdp};
 
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;

@@ -118,7 +118,7 @@ fn filter(args: &FirewallArgs, global: &Global) -> Result<u8, Failure> {
     loop {
         let wake = clock.wait(next, server.fds())?;
         if wake == Wake::Ready {
-            server.serve(&mut tables, &ports)?;
+            server.serve(&mut tables, &mut ports)?;
             continue;
         }
         next += args.interval;

@@ -4,8 +4,12 @@ pub mod completions;
 pub mod count;
 pub mod doctor;
 pub mod dump;
+pub mod features;
 pub mod firewall;
+pub mod load;
 pub mod redirect;
+pub mod status;
+pub mod unload;
 
 use crate::{
     args::{Cli, Command, Global},
@@ -23,6 +27,10 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Redirect(args) => redirect::run(&args, &global),
         Command::Lab(args) => Ok(lab::cli::run(args, global.json)?),
         Command::Doctor(args) => doctor::run(&args, &global),
+        Command::Load(args) => load::run(args, &global),
+        Command::Unload(args) => unload::run(&args, &global),
+        Command::Status(args) => status::run(&args, &global),
+        Command::Features(args) => features::run(&args, &global),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -1,11 +1,21 @@
 //! Attaching XDP programs to interfaces by `bpf_link`.
 
+mod detach;
+mod hold;
+mod refused;
+mod take_over;
+
 use std::{
     ffi::CString,
     fmt, io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
 };
 
+pub use detach::detach;
+pub use refused::Circumstances;
+pub use take_over::take_over;
+
+use self::hold::Hold;
 use crate::{
     Error, Program,
     sys::{self, Attr, Command},
@@ -14,7 +24,7 @@ use crate::{
 const BPF_XDP: u32 = 37;
 
 /// Where in the receive path a program runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     /// Native, else generic, and say so.
     Auto,
@@ -37,7 +47,7 @@ impl Mode {
     }
 
     /// `XDP_FLAGS_*_MODE` in `include/uapi/linux/if_link.h`.
-    const fn flags(self) -> u32 {
+    pub(crate) const fn flags(self) -> u32 {
         match self {
             Self::Auto => 0,
             Self::Generic => 1 << 1,
@@ -53,30 +63,35 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A program on an interface. Dropping it detaches, unless the link is pinned.
+/// A program on an interface. Dropping it detaches the program, or puts the former one back if it took one's place,
+/// unless [`Attachment::keep`] was called.
 #[derive(Debug)]
 pub struct Attachment {
-    link: OwnedFd,
+    hold: Hold,
     pub interface: String,
     pub ifindex: u32,
     /// Never `Auto`.
     pub mode: Mode,
-    /// Why native was refused, when `Auto` fell back to generic.
+    /// Why native was refused, when `Auto` fell back to generic: a sentence for the user.
     pub fallback: Option<String>,
 }
 
 impl Attachment {
     /// Puts another program in the place of this one in one atomic step: no frame meets neither or both.
-    pub fn replace(&self, program: &Program) -> Result<(), Error> {
-        let mut attr = Attr::new(16).fd(0, self.link.as_fd()).fd(4, program.fd());
-        // SAFETY: no addresses.
-        unsafe { sys::bpf(Command::LinkUpdate, &mut attr) }
-            .map(drop)
+    pub fn replace(&mut self, program: &Program) -> Result<(), Error> {
+        self.hold
+            .replace(self.ifindex, self.mode, program)
             .map_err(Error::system(format!("{}: replace the program", self.interface)))
     }
 
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.link.as_fd()
+    /// The link; `None` when the attachment is over netlink, which leaves no object behind.
+    pub fn link(&self) -> Option<BorrowedFd<'_>> {
+        self.hold.link()
+    }
+
+    /// Leaves the program where it is: a pinned link stays by its pin, a netlink attachment by itself.
+    pub fn keep(&mut self) {
+        self.hold.keep();
     }
 }
 
@@ -101,29 +116,31 @@ pub fn ifindex_exists(ifindex: u32) -> bool {
 /// Attaches `program`. `Auto` tries native first and says in [`Attachment::fallback`] why it was refused.
 pub fn attach(program: &Program, interface: &str, mode: Mode) -> Result<Attachment, Error> {
     let ifindex = ifindex(interface)?;
-    let try_mode = |mode: Mode| create_link(program.fd(), ifindex, mode);
-    let done =
-        |link, mode, fallback| Attachment { link, interface: interface.into(), ifindex, mode, fallback };
-    let refused = |mode: Mode, source| Error::Attach {
+    let done = |link, mode, fallback| Attachment {
+        hold: Hold::own(link),
         interface: interface.into(),
-        mode: mode.name(),
-        source,
-        extack: None,
+        ifindex,
+        mode,
+        fallback,
     };
-    if mode != Mode::Auto {
-        return try_mode(mode).map(|link| done(link, mode, None)).map_err(|source| refused(mode, source));
-    }
-    let native = match try_mode(Mode::Native) {
-        Ok(link) => return Ok(done(link, Mode::Native, None)),
-        Err(error) => error,
+    let first = if mode == Mode::Auto { Mode::Native } else { mode };
+    let refusal = match create_link(program.fd(), ifindex, first) {
+        Ok(link) => return Ok(done(link, first, None)),
+        Err(source) => refused::explain(program, interface, ifindex, first, source),
     };
-    // Somebody else's program is not a reason to fall back.
-    if matches!(native.raw_os_error(), Some(libc::EBUSY | libc::EEXIST | libc::EPERM)) {
-        return Err(refused(Mode::Native, native));
+    // Somebody else's program, or a missing permission, is not a reason to fall back.
+    let may_fall_back = match &refusal {
+        Error::Attach { source, .. } => {
+            !matches!(source.raw_os_error(), Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::ENODEV))
+        }
+        _ => false,
+    };
+    if mode != Mode::Auto || !may_fall_back {
+        return Err(refusal);
     }
-    match try_mode(Mode::Generic) {
-        Ok(link) => Ok(done(link, Mode::Generic, Some(native.to_string()))),
-        Err(_) => Err(refused(Mode::Native, native)),
+    match create_link(program.fd(), ifindex, Mode::Generic) {
+        Ok(link) => Ok(done(link, Mode::Generic, Some(crate::diagnose(&refusal).sentence()))),
+        Err(_) => Err(refusal),
     }
 }
 

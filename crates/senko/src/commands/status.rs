@@ -1,0 +1,125 @@
+//! `senko status`: which programs are on which interface, and who put them there.
+
+mod document;
+
+use std::{
+    io::{self, Write},
+    time::{Duration, SystemTime},
+};
+
+use clap::Args;
+use engine::{Inventory, netlink};
+
+use self::document::{Interface, MapLine, Program};
+use crate::{args::Global, failure::Failure};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  senko status\n  senko status eth0 --json\n  senko --netns blue status")]
+pub struct StatusArgs {
+    /// Which interfaces; without any, all that have a program
+    #[arg(value_name = "IFACE")]
+    interfaces: Vec<String>,
+}
+
+pub fn run(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
+    let links = netlink::links()?;
+    let chosen: Vec<&netlink::LinkFacts> = if args.interfaces.is_empty() {
+        links.iter().filter(|link| !link.programs.is_empty()).collect()
+    } else {
+        args.interfaces
+            .iter()
+            .map(|name| {
+                links
+                    .iter()
+                    .find(|link| &link.name == name)
+                    .ok_or_else(|| engine::Error::NoInterface(name.clone()))
+            })
+            .collect::<Result<_, _>>()?
+    };
+    let inventory = Inventory::take();
+    let interfaces: Vec<Interface> =
+        chosen.into_iter().map(|link| document::interface(link, &inventory)).collect();
+
+    let mut out = io::stdout().lock();
+    if global.json {
+        serde_json::to_writer_pretty(&mut out, &interfaces).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else if interfaces.is_empty() {
+        writeln!(out, "no interface of this network namespace has an XDP program")?;
+    } else {
+        for interface in &interfaces {
+            write_interface(&mut out, interface)?;
+        }
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+fn write_interface(out: &mut impl Write, interface: &Interface) -> io::Result<()> {
+    if interface.programs.is_empty() {
+        return writeln!(out, "{}  no XDP program", interface.interface);
+    }
+    for program in &interface.programs {
+        let name = program.name.as_deref().filter(|name| !name.is_empty()).unwrap_or("(no name)");
+        let tag = program.tag.as_deref().map_or(String::new(), |tag| format!("  tag {tag}"));
+        writeln!(out, "{}  {}  {name}  id {}{tag}", interface.interface, program.mode, program.id)?;
+        let lines = details(program);
+        let last = lines.len() + program.maps.len();
+        for (at, line) in lines.into_iter().chain(maps(&program.maps)).enumerate() {
+            let branch = if at + 1 == last { "└─" } else { "├─" };
+            writeln!(out, "  {branch} {line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn details(program: &Program) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(loaded) = program.loaded_at {
+        let by = match (&program.user, program.uid) {
+            (Some(user), _) => format!(" by {user}"),
+            (None, Some(uid)) => format!(" by uid {uid}"),
+            (None, None) => String::new(),
+        };
+        lines.push(format!("loaded   {}{by}", ago(loaded)));
+    }
+    let attached = match (program.link_id, &program.holders[..]) {
+        (Some(link), _) => format!("by link {link}"),
+        (None, _) if program.attached_by == "netlink" => "over netlink (as `ip link set … xdp` does)".into(),
+        (None, _) => "by a link that cannot be told from one in another network namespace".into(),
+    };
+    lines.push(format!("attached {attached}"));
+    for holder in &program.holders {
+        lines.push(format!("held by  pid {} {}", holder.pid, holder.command));
+    }
+    for pin in &program.pins {
+        lines.push(format!("pinned   {}", pin.display()));
+    }
+    if let (Some(runs), Some(ns)) = (program.run_count, program.ns_per_run) {
+        lines.push(format!("runs     {runs}, {ns:.0} ns each"));
+    }
+    lines
+}
+
+fn maps(maps: &[MapLine]) -> impl Iterator<Item = String> {
+    let width = maps.iter().map(|map| map.name.len()).max().unwrap_or(0);
+    maps.iter().map(move |map| {
+        let entries = match map.entries {
+            Some(entries) => format!("{}{entries}/{}", if map.more { ">" } else { "" }, map.max_entries),
+            None => format!("max {}", map.max_entries),
+        };
+        format!("map      {:width$}  {}  {entries}  id {}", map.name, map.kind, map.id)
+    })
+}
+
+/// A time that has passed, in the two largest units that matter.
+fn ago(unix_seconds: f64) -> String {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(unix_seconds.max(0.0));
+    let seconds = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min {} s ago", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min ago", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h ago", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
