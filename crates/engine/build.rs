@@ -1,4 +1,4 @@
-//! Builds the eBPF object that `senko` carries inside.
+//! Builds the eBPF objects that `senko` carries inside.
 
 use std::{env, fs, path::PathBuf, process::exit};
 
@@ -12,22 +12,21 @@ fn main() {
 
     let built = toolchain::find().map_err(|error| error.to_string()).and_then(|toolchain| {
         println!("cargo:rerun-if-changed={}", toolchain.linker.display());
-        let object = toolchain::Object {
-            manifest_dir: &root.join("dataplane"),
-            bin: "dataplane",
-            features: &[],
-            target_dir: &out.join("bpf"),
-        };
-        toolchain::build(&toolchain, &object).map_err(|error| error.to_string())
+        for bin in ["dataplane", "bench"] {
+            let object = toolchain::Object {
+                manifest_dir: &root.join("dataplane"),
+                bin,
+                features: &[],
+                target_dir: &out.join("bpf"),
+            };
+            let path = toolchain::build(&toolchain, &object).map_err(|error| error.to_string())?;
+            fs::copy(path, out.join(bin).with_extension("o")).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     });
-    match built {
-        Ok(path) => {
-            fs::copy(path, out.join("dataplane.o")).expect("OUT_DIR is writable");
-        }
-        Err(message) => {
-            // The last line is the one that people read.
-            eprintln!("{message}");
-            exit(1);
-        }
+    if let Err(message) = built {
+        // The last line is the one that people read.
+        eprintln!("{message}");
+        exit(1);
     }
 }

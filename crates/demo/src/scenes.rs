@@ -17,7 +17,7 @@ const PORT: u16 = 7007;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The numbers of JSON rows for which `wanted` holds, the last of each kind: rows are totals.
-fn last<'a>(rows: &'a [Value], wanted: impl Fn(&Value) -> bool) -> Option<&'a Value> {
+fn last(rows: &[Value], wanted: impl Fn(&Value) -> bool) -> Option<&Value> {
     rows.iter().rev().find(|row| wanted(row))
 }
 

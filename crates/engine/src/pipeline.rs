@@ -11,6 +11,11 @@ use crate::{
 
 pub(crate) static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
 
+/// The eBPF object that senko carries inside, an ELF file.
+pub fn pipeline_object() -> &'static [u8] {
+    OBJECT
+}
+
 /// The XDP program's name inside the object and in `senko status`.
 pub const PROGRAM: &str = "senko";
 
@@ -48,6 +53,16 @@ impl PipelineBuilder {
             choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
         }
         Self { stages, choices }
+    }
+
+    /// Switches one more stage on; its maps keep the sizes of the object unless chosen.
+    pub fn with_stage(mut self, stage: Stage) -> Self {
+        self.stages |= stage.bit();
+        self.choices.globals.set("STAGES", self.stages);
+        for (map, _) in STAGE_MAPS.iter().filter(|(_, of)| *of == stage) {
+            self.choices.maps.remove(*map);
+        }
+        self
     }
 
     /// Sets a read-only global of the program.

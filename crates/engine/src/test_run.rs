@@ -25,8 +25,18 @@ pub struct LiveRun {
 }
 
 impl Program {
-    /// Runs the program `repeat` times on `frame` (at least 14 bytes).
+    /// Runs the program `repeat` times on `frame` (at least 14 bytes), as if loopback had received it.
     pub fn test_run(&self, frame: &[u8], repeat: u32) -> Result<TestRun, Error> {
+        self.run_once(frame, None, repeat)
+    }
+
+    /// As [`test_run`](Self::test_run), as if interface `ifindex` of this network namespace had received the frame on its
+    /// first queue. A veth wants a program attached natively, or it has no XDP queue (`EINVAL`).
+    pub fn test_run_on(&self, frame: &[u8], ifindex: u32, repeat: u32) -> Result<TestRun, Error> {
+        self.run_once(frame, Some(context(frame, ifindex)), repeat)
+    }
+
+    fn run_once(&self, frame: &[u8], context: Option<[u32; 6]>, repeat: u32) -> Result<TestRun, Error> {
         // Room for programs that grow the frame.
         let mut out = vec![0_u8; frame.len() + 512];
         let mut attr = Attr::new(80)
@@ -36,7 +46,10 @@ impl Program {
             .ptr(16, frame.as_ptr())
             .ptr(24, out.as_mut_ptr())
             .u32(32, repeat);
-        // SAFETY: both buffers live through the call and their sizes are true.
+        if let Some(context) = &context {
+            attr = attr.u32(40, size_of_val(context) as u32).ptr(48, context.as_ptr());
+        }
+        // SAFETY: both buffers and the context live through the call and their sizes are true.
         unsafe { bpf(Command::ProgTestRun, &mut attr) }.map_err(Error::system("test run"))?;
         out.truncate(attr.get_u32(12) as usize);
         Ok(TestRun { action: attr.get_u32(4), frame: out, nanoseconds: attr.get_u32(36) })
@@ -45,8 +58,7 @@ impl Program {
     /// Runs the program on `frames` copies of `frame` as if interface `ifindex` had received them, and lets what it
     /// decides happen (kernel 5.18).
     pub fn live_run(&self, frame: &[u8], ifindex: u32, frames: u32) -> Result<LiveRun, Error> {
-        // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
-        let context = [0, frame.len() as u32, 0, ifindex, 0, 0];
+        let context = context(frame, ifindex);
         let mut attr = Attr::new(80)
             .fd(0, self.fd())
             .u32(8, frame.len() as u32)
@@ -59,4 +71,9 @@ impl Program {
         unsafe { bpf(Command::ProgTestRun, &mut attr) }.map_err(Error::system("live run"))?;
         Ok(LiveRun { frames })
     }
+}
+
+/// `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+fn context(frame: &[u8], ifindex: u32) -> [u32; 6] {
+    [0, frame.len() as u32, 0, ifindex, 0, 0]
 }

@@ -31,6 +31,14 @@ pub struct Global {
 pub enum Command {
     /// Count packets and bytes per protocol, live
     Count(commands::count::CountArgs),
+    /// Load an XDP object and attach it to an interface
+    Load(commands::load::LoadArgs),
+    /// Remove an XDP program from an interface
+    Unload(commands::unload::UnloadArgs),
+    /// Show the XDP programs on interfaces, and who put them there
+    Status(commands::status::StatusArgs),
+    /// Show what an interface's driver can do for XDP
+    Features(commands::features::FeaturesArgs),
     /// Capture packets as XDP saw them: text, hex, JSON or pcapng
     Dump(commands::dump::DumpArgs),
     /// Drop packets by the prefix of their source, hits per prefix
@@ -41,14 +49,8 @@ pub enum Command {
     Lab(lab::cli::Args),
     /// Say whether this system and its interfaces can run XDP, and what fixes what is missing
     Doctor(commands::doctor::DoctorArgs),
-    /// Load an XDP object and attach it to an interface
-    Load(commands::load::LoadArgs),
-    /// Remove an XDP program from an interface
-    Unload(commands::unload::UnloadArgs),
-    /// Show the XDP programs on interfaces, and who put them there
-    Status(commands::status::StatusArgs),
-    /// Show what an interface's driver can do for XDP
-    Features(commands::features::FeaturesArgs),
+    /// Measure ns per packet against the bare floor, of senko or of any object
+    Bench(commands::bench::BenchArgs),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
 }

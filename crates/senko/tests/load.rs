@@ -5,7 +5,7 @@ mod program;
 
 use engine::Map;
 use pair::{NEAR_V4, NEAR_V6, Pair};
-use program::{compile, object};
+use program::{compile, object, old_object};
 
 fn text(path: &std::path::Path) -> &str {
     path.to_str().expect("UTF-8")
@@ -100,13 +100,15 @@ fn core_relocations_land_in_their_own_section() {
 #[test]
 fn legacy_maps_are_the_ones_declared() {
     let pair = Pair::new();
-    let path = object("legacy");
-    let _running = pair.start(&["load", &pair.port, text(&path)]);
-    assert!(pair.answers(NEAR_V4));
-    let hits = map_of(&pair.status(), "hits");
-    assert_eq!((hits.spec().kind.name(), hits.spec().max_entries), ("array", 4));
-    assert!(hits.get::<u32, u64>(&1).expect("read").is_some_and(|count| count > 0));
-    assert_eq!(map_of(&pair.status(), "others").spec().kind.name(), "hash");
+    for path in [object("legacy"), old_object("legacy")] {
+        let running = pair.start(&["load", &pair.port, text(&path)]);
+        assert!(pair.answers(NEAR_V4));
+        let hits = map_of(&pair.status(), "hits");
+        assert_eq!((hits.spec().kind.name(), hits.spec().max_entries), ("array", 4));
+        assert!(hits.get::<u32, u64>(&1).expect("read").is_some_and(|count| count > 0));
+        assert_eq!(map_of(&pair.status(), "others").spec().kind.name(), "hash");
+        running.interrupt().expect(0, &[]);
+    }
 }
 
 #[test]

@@ -104,6 +104,37 @@ fn pins_of_a_vanished_interface_do_not_block() {
     assert_eq!(bpffs.files().len(), 5, "{:?}", bpffs.files());
 }
 
+#[test]
+fn a_netlink_attachment_that_was_taken_over_is_ours_to_unload() {
+    let (pair, bpffs) = (Pair::new(), Bpffs::mount());
+    let path = object("filter");
+    let directory = bpffs.join("taken");
+    attach_over_netlink(&pair, &path);
+    let load = ["load", &pair.port, text(&path), "--replace", "--pin", &directory, "-g", "drop_ipv4=1"];
+    pair.senko(&load).expect(0, &["over netlink", "generic mode"]);
+    assert!(!pair.answers(NEAR_V4), "it stays");
+    pair.senko(&["unload", &pair.port]).expect(0, &["attached over netlink"]);
+    assert!(pair.is_free(), "{}", pair.status());
+    assert!(bpffs.files().is_empty(), "{:?}", bpffs.files());
+}
+
+/// As `ip link set … xdpgeneric obj` does, which would also make directories in every bpffs that it finds.
+fn attach_over_netlink(pair: &Pair, object: &std::path::Path) {
+    const GENERIC: u32 = 1 << 1;
+    let (netns, port) = (pair.near.clone(), pair.port.clone());
+    let bytes = std::fs::read(object).expect("compiled");
+    let attaching = std::thread::spawn(move || {
+        engine::netns::enter(&netns).expect("root");
+        let choices = engine::LoadChoices { programs: vec!["filter".into()], ..Default::default() };
+        let loaded =
+            engine::ObjectFile::parse(&bytes).and_then(|file| file.load(&choices)).expect("it loads");
+        let program = loaded.program("filter").expect("loaded").fd();
+        let ifindex = engine::ifindex(&port).expect("the port");
+        engine::netlink::set_xdp(ifindex, GENERIC, Some(program), None).expect("attached");
+    });
+    attaching.join().expect("the thread");
+}
+
 /// In a mount namespace of its own, because the usual place is shared by the whole machine.
 #[test]
 fn a_map_pinned_by_name_is_shared() {

@@ -79,6 +79,14 @@ impl<const N: usize> Window<'_, N> {
         u16::from_be(unsafe { load(self.at + AT) })
     }
 
+    /// A 16-bit field as it stands in memory, to compare with another in network order.
+    #[inline(always)]
+    pub fn raw16<const AT: usize>(&self) -> u16 {
+        const { assert!(AT + 2 <= N) };
+        // SAFETY: as in `u8`.
+        unsafe { load(self.at + AT) }
+    }
+
     /// A 32-bit field in network order, as a number.
     #[inline(always)]
     pub fn be32<const AT: usize>(&self) -> u32 {

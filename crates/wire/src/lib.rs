@@ -12,6 +12,8 @@ pub mod frame;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
+#[cfg(not(target_arch = "bpf"))]
+pub mod model;
 pub mod parse;
 pub mod protocol;
 pub mod transport;

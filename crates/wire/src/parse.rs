@@ -102,6 +102,21 @@ impl Malformed {
         Self::IcmpTruncated,
     ];
 
+    /// Whether the frame ended too early, rather than said something wrong.
+    pub const fn is_truncation(self) -> bool {
+        matches!(
+            self,
+            Self::EthernetTruncated
+                | Self::VlanTruncated
+                | Self::Ipv4Truncated
+                | Self::Ipv6Truncated
+                | Self::Ipv6ExtensionTruncated
+                | Self::TcpTruncated
+                | Self::UdpTruncated
+                | Self::IcmpTruncated
+        )
+    }
+
     /// Stable name for JSON rows and metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -260,7 +275,8 @@ fn walk_extensions(frame: &Frame<'_>, headers: &mut Headers) -> Result<(), Malfo
         let extension = frame.window::<8>(at).ok_or(Malformed::Ipv6ExtensionTruncated)?;
         if next_header == ipv6::FRAGMENT {
             let field = extension.be16::<2>();
-            headers.fragment_field = field >> 3 | (field & 1) << 13;
+            // A second fragment header does not make a first fragment whole.
+            headers.fragment_field |= field >> 3 | (field & 1) << 13;
             if field & 0xfff8 != 0 {
                 // What follows is the middle of something: its next-header value names the protocol, and no more
                 // headers can be read.

@@ -1,6 +1,7 @@
 //! What keeps a program on its interface, and what happens when it is let go.
 
 use std::{
+    cell::RefCell,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
@@ -19,7 +20,8 @@ pub struct Hold {
     /// The last descriptor or pin of a link that closes detaches its program. None: attached over netlink, which
     /// nothing ends but another request.
     link: Option<OwnedFd>,
-    at_end: Option<AtEnd>,
+    /// In a cell, because replacing our program changes which one is taken off, and nothing that callers see.
+    at_end: RefCell<Option<AtEnd>>,
 }
 
 #[derive(Debug)]
@@ -45,25 +47,26 @@ pub fn update_link(
 impl Hold {
     /// By a link of our own.
     pub fn own(link: OwnedFd) -> Self {
-        Self { link: Some(link), at_end: None }
+        Self { link: Some(link), at_end: RefCell::new(None) }
     }
 
     /// By somebody's link that runs our program by now.
     pub fn taken(link: OwnedFd, ours: OwnedFd, former: OwnedFd) -> Self {
-        Self { link: Some(link), at_end: Some(AtEnd::PutBack { ours, former }) }
+        Self { link: Some(link), at_end: RefCell::new(Some(AtEnd::PutBack { ours, former })) }
     }
 
     pub fn netlink(ifindex: u32, mode: Mode, ours: OwnedFd) -> Self {
-        Self { link: None, at_end: Some(AtEnd::Detach { ifindex, mode, ours }) }
+        Self { link: None, at_end: RefCell::new(Some(AtEnd::Detach { ifindex, mode, ours })) }
     }
 
     pub fn link(&self) -> Option<BorrowedFd<'_>> {
         self.link.as_ref().map(AsFd::as_fd)
     }
 
-    pub fn replace(&mut self, ifindex: u32, mode: Mode, program: &Program) -> io::Result<()> {
+    pub fn replace(&self, ifindex: u32, mode: Mode, program: &Program) -> io::Result<()> {
         let next = program.fd().try_clone_to_owned()?;
-        match (&self.link, &self.at_end) {
+        let mut at_end = self.at_end.borrow_mut();
+        match (&self.link, &*at_end) {
             (Some(link), Some(AtEnd::PutBack { ours, .. })) => {
                 update_link(link.as_fd(), program.fd(), ours.as_fd())?;
             }
@@ -81,7 +84,7 @@ impl Hold {
                     .map_err(|Refused { source, .. }| source)?;
             }
         }
-        if let Some(AtEnd::PutBack { ours, .. } | AtEnd::Detach { ours, .. }) = &mut self.at_end {
+        if let Some(AtEnd::PutBack { ours, .. } | AtEnd::Detach { ours, .. }) = &mut *at_end {
             *ours = next;
         }
         Ok(())
@@ -89,14 +92,14 @@ impl Hold {
 
     /// Leaves the program where it is.
     pub fn keep(&mut self) {
-        self.at_end = None;
+        *self.at_end.get_mut() = None;
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         // Nobody is left to tell about an error; both requests fail harmlessly when somebody was faster.
-        let _ = match (&self.link, &self.at_end) {
+        let _ = match (&self.link, self.at_end.get_mut()) {
             (Some(link), Some(AtEnd::PutBack { ours, former })) => {
                 update_link(link.as_fd(), former.as_fd(), ours.as_fd()).map_err(Refused::from)
             }

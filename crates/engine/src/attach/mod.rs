@@ -78,7 +78,7 @@ pub struct Attachment {
 
 impl Attachment {
     /// Puts another program in the place of this one in one atomic step: no frame meets neither or both.
-    pub fn replace(&mut self, program: &Program) -> Result<(), Error> {
+    pub fn replace(&self, program: &Program) -> Result<(), Error> {
         self.hold
             .replace(self.ifindex, self.mode, program)
             .map_err(Error::system(format!("{}: replace the program", self.interface)))

@@ -30,7 +30,8 @@ pub fn explain(
         _ => None,
     };
     if let Some((cause, lower)) = by_mtu {
-        let others = "load for frames of several buffers with --frags, or use --mode generic";
+        let others =
+            "use `senko load --frags` if the program takes frames of several buffers, or --mode generic";
         return unsupported(cause, format!("{lower}, {others}"));
     }
     match errno {

@@ -23,7 +23,7 @@ pub fn explain(name: &str, source: &io::Error, log: &str) -> Diagnosis {
             remedy += &format!("  {}\n", line.trim_end());
         }
     }
-    remedy += "the whole log: add --verifier-log FILE";
+    remedy += "the whole log: `senko load … --verifier-log FILE`";
     let exit_code = if errno == Some(libc::EOPNOTSUPP) { exit::NOT_SUPPORTED } else { exit::FAILED };
     Diagnosis::new(exit_code, format!("the verifier refuses program `{name}`: {}", reason.trim()), remedy)
 }

@@ -37,11 +37,22 @@ pub struct Symbol {
     pub section: u16,
     pub value: u64,
     pub size: u64,
+    /// Where its record lies in the file.
+    pub file_offset: usize,
 }
 
 impl Symbol {
+    pub fn binding(&self) -> u8 {
+        self.info >> 4
+    }
+
+    /// Neither type nor size.
+    pub fn is_bare(&self) -> bool {
+        self.info & 15 == 0 && self.size == 0
+    }
+
     pub fn is_global(&self) -> bool {
-        matches!(self.info >> 4, 1 | 2)
+        matches!(self.binding(), 1 | 2)
     }
 
     pub fn is_object(&self) -> bool {
@@ -193,13 +204,15 @@ fn symbols(bytes: &[u8], sections: &[Section]) -> Option<Vec<Symbol>> {
     let names = data(bytes, sections.get(table.link as usize)?);
     data(bytes, table)
         .chunks_exact(SYMBOL)
-        .map(|symbol| {
+        .enumerate()
+        .map(|(index, symbol)| {
             Some(Symbol {
                 name: string_at(names, u32_at(symbol, 0)?)?.into(),
                 info: symbol[4],
                 section: u16_at(symbol, 6)?,
                 value: u64_at(symbol, 8)?,
                 size: u64_at(symbol, 16)?,
+                file_offset: table.offset as usize + index * SYMBOL,
             })
         })
         .collect()

@@ -9,6 +9,7 @@
 
 mod btf_ext;
 mod layout;
+mod old_symbols;
 mod section_type;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,13 @@ pub enum Unfit {
 /// Reads any bytes without panicking.
 pub fn prepare(bytes: &[u8]) -> Result<Prepared, Unfit> {
     let elf = Elf::parse(bytes).map_err(Unfit::Not)?;
+    match old_symbols::complete(&elf, bytes) {
+        Some(completed) => rewrite(&Elf::parse(&completed).map_err(Unfit::Not)?, &completed),
+        None => rewrite(&elf, bytes),
+    }
+}
+
+fn rewrite(elf: &Elf<'_>, bytes: &[u8]) -> Result<Prepared, Unfit> {
     let sections: BTreeMap<usize, ProgramSection> = elf
         .sections
         .iter()
@@ -62,8 +70,8 @@ pub fn prepare(bytes: &[u8]) -> Result<Prepared, Unfit> {
             (index, ProgramSection { name: section.name.clone(), kind: section_type(&section.name) })
         })
         .collect();
-    check_bounds(&elf).map_err(Unfit::Not)?;
-    let foreign = kernel_symbols(&elf);
+    check_bounds(elf).map_err(Unfit::Not)?;
+    let foreign = kernel_symbols(elf);
     if !foreign.is_empty() {
         return Err(Unfit::NeedsKernelSymbols(foreign));
     }
@@ -85,8 +93,8 @@ pub fn prepare(bytes: &[u8]) -> Result<Prepared, Unfit> {
         pinned_legacy_maps: BTreeSet::new(),
         program_sections: sections,
     };
-    settle_legacy_maps(&elf, &mut prepared);
-    rename(&elf, &mut prepared).map_err(Unfit::Not)?;
+    settle_legacy_maps(elf, &mut prepared);
+    rename(elf, &mut prepared).map_err(Unfit::Not)?;
     Ok(prepared)
 }
 

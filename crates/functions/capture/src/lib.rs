@@ -11,6 +11,8 @@ pub mod cli;
 #[cfg(not(target_arch = "bpf"))]
 pub mod filter;
 #[cfg(not(target_arch = "bpf"))]
+pub mod model;
+#[cfg(not(target_arch = "bpf"))]
 pub mod pcapng;
 #[cfg(not(target_arch = "bpf"))]
 pub mod record;

@@ -33,58 +33,52 @@ pub fn wants_malformed(filter: &impl Filter) -> bool {
 #[inline(always)]
 pub fn wanted(frame: &Frame<'_>, headers: &Headers, filter: &impl Filter) -> bool {
     let parts = filter.parts();
-    if parts == 0 {
-        return true;
-    }
-    if parts & filter::ETHERTYPE != 0 && headers.ethertype != filter.ethertype() {
+    // What most packets fail comes first: a packet that is not IP has protocol 0.
+    if parts & filter::SYN != 0 && headers.protocol != transport::TCP {
         return false;
     }
-    if parts & !filter::ETHERTYPE == 0 {
-        return true;
+    if parts & filter::PORT != 0 && !has_port(frame, headers, filter.port()) {
+        return false;
     }
-    if headers.version == 0 {
+    if parts & filter::PROTOCOL != 0 && (headers.protocol != filter.protocol() || headers.version == 0) {
         return false;
     }
     if parts & filter::IP_VERSION != 0 && headers.version != filter.ip_version() {
         return false;
     }
-    if parts & filter::PROTOCOL != 0 && headers.protocol != filter.protocol() {
+    if parts & filter::ETHERTYPE != 0 && headers.ethertype != filter.ethertype() {
         return false;
     }
     if parts & filter::ICMP != 0 && !transport::is_icmp(headers) {
         return false;
     }
-    if parts & filter::HOST != 0 && !has_host(frame, headers, filter.host()) {
+    if parts & filter::SYN != 0 && !opens_connection(frame, headers) {
         return false;
     }
-    parts & (filter::PORT | filter::SYN) == 0 || transport_matches(frame, headers, filter, parts)
+    parts & filter::HOST == 0 || has_host(frame, headers, filter.host())
 }
 
+/// SYN without ACK. Of a TCP packet; a later fragment has no flags, whatever its bytes look like.
 #[inline(always)]
-fn transport_matches(frame: &Frame<'_>, headers: &Headers, filter: &impl Filter, parts: u32) -> bool {
-    // A later fragment has no ports, whatever its bytes look like.
+fn opens_connection(frame: &Frame<'_>, headers: &Headers) -> bool {
     if headers.fragment() == Fragment::Later {
         return false;
     }
-    let at = headers.transport_offset();
-    if parts & filter::SYN != 0 {
-        if headers.protocol != transport::TCP {
-            return false;
-        }
-        let Some(tcp) = frame.window::<{ transport::TCP_HEADER }>(at) else { return false };
-        let opening = tcp.u8::<{ transport::TCP_FLAGS }>() & (tcp_flag::SYN | tcp_flag::ACK);
-        if opening != tcp_flag::SYN {
-            return false;
-        }
-    }
-    if parts & filter::PORT == 0 {
-        return true;
-    }
-    if !transport::has_ports(headers.protocol) {
+    let Some(tcp) = frame.window::<{ transport::TCP_HEADER }>(headers.transport_offset()) else {
+        return false;
+    };
+    tcp.u8::<{ transport::TCP_FLAGS }>() & (tcp_flag::SYN | tcp_flag::ACK) == tcp_flag::SYN
+}
+
+/// Whether one of the ports is `port`. Later fragments have none.
+#[inline(always)]
+fn has_port(frame: &Frame<'_>, headers: &Headers, port: u16) -> bool {
+    if !transport::has_ports(headers.protocol) || headers.fragment() == Fragment::Later {
         return false;
     }
-    let Some(ports) = frame.window::<4>(at) else { return false };
-    ports.be16::<0>() == filter.port() || ports.be16::<2>() == filter.port()
+    let Some(ports) = frame.window::<4>(headers.transport_offset()) else { return false };
+    let port = port.to_be();
+    ports.raw16::<0>() == port || ports.raw16::<2>() == port
 }
 
 #[inline(always)]

@@ -77,14 +77,19 @@ pub struct Row {
     pub data: Option<String>,
 }
 
-/// Reads the headers with the data path's own parser.
+/// Reads the headers with the data path's own parser. What a capture cut off (`-s`) is missing, not malformed.
 pub fn summarize(bytes: &[u8], length: u32) -> Summary {
     // The parser's frame can be written to, so it gets its own bytes.
     let mut copy = bytes.to_vec();
     let frame = Frame::new(&mut copy);
-    let mut summary = Summary { vlan: vlan_ids(bytes), ..Summary::default() };
+    let (vlan, ethertype) = link(bytes);
+    let mut summary = Summary { vlan, ethertype, ..Summary::default() };
+    let cut = bytes.len() < length as usize;
     match parse(&frame, u64::from(length)) {
-        Ok(headers) => fill(&mut summary, &frame, &headers),
+        Ok(headers) => fill(&mut summary, &frame, &headers, cut),
+        Err(malformed) if cut && malformed.is_truncation() => {
+            summary.protocol = ethertype.map_or_else(|| "ethernet".into(), wire::protocol::ethertype_text);
+        }
         Err(malformed) => {
             summary.protocol = "malformed".into();
             summary.malformed = Some(malformed.name());
@@ -93,8 +98,7 @@ pub fn summarize(bytes: &[u8], length: u32) -> Summary {
     summary
 }
 
-fn fill(summary: &mut Summary, frame: &Frame<'_>, headers: &Headers) {
-    summary.ethertype = Some(headers.ethertype);
+fn fill(summary: &mut Summary, frame: &Frame<'_>, headers: &Headers, cut: bool) {
     if headers.version == 0 {
         summary.protocol = wire::protocol::ethertype_text(headers.ethertype);
         return;
@@ -122,6 +126,7 @@ fn fill(summary: &mut Summary, frame: &Frame<'_>, headers: &Headers) {
             summary.icmp_code = Some(t.icmp_code);
         }
         Ok(_) => {}
+        Err(_) if cut => {}
         Err(malformed) => summary.malformed = Some(malformed.name()),
     }
 }
@@ -154,17 +159,17 @@ pub fn tcp_flags(flags: u8) -> String {
     if text.is_empty() { "none".into() } else { text }
 }
 
-/// The ids of the tags, outermost first.
-fn vlan_ids(bytes: &[u8]) -> Vec<u16> {
+/// The ids of the tags, outermost first, and the type behind them, as far as the bytes reach.
+fn link(bytes: &[u8]) -> (Vec<u16>, Option<u16>) {
     let be16 = |at: usize| Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
     let mut ids = Vec::new();
     let mut at = 12;
     while ids.len() < 2 && be16(at).is_some_and(wire::ethernet::is_tag) {
-        let Some(tag) = be16(at + 2) else { break };
+        let Some(tag) = be16(at + 2) else { return (ids, None) };
         ids.push(tag & 0x0fff);
         at += 4;
     }
-    ids
+    (ids, be16(at))
 }
 
 #[cfg(test)]

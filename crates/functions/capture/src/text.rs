@@ -37,6 +37,10 @@ pub fn describe(bytes: &[u8], length: u32, summary: &Summary) -> String {
     match parse(&frame, u64::from(length)) {
         Ok(headers) if headers.version == 0 => line += &not_ip(&frame, &headers, summary, length),
         Ok(headers) => line += &ip(&frame, &headers, summary, length),
+        // tcpdump's sign for what the capture does not hold.
+        Err(_) if summary.malformed.is_none() => {
+            let _ = write!(line, "[|{}], length {length}", summary.protocol);
+        }
         Err(malformed) => {
             let _ = write!(line, "malformed: {}, length {length}", malformed.name().replace('_', " "));
         }
@@ -48,7 +52,13 @@ const ARP: usize = 28;
 
 fn not_ip(frame: &Frame<'_>, headers: &Headers, summary: &Summary, length: u32) -> String {
     if headers.ethertype != wire::ethernet::ARP {
-        return format!("{}, length {length}", summary.protocol.to_uppercase());
+        let name = match wire::protocol::ethertype_name(headers.ethertype) {
+            None if headers.ethertype >= wire::ethernet::FIRST_TYPE => {
+                format!("ethertype {}", summary.protocol)
+            }
+            _ => summary.protocol.to_uppercase(),
+        };
+        return format!("{name}, length {length}");
     }
     let Some(arp) = frame.window::<ARP>(headers.network_offset()) else {
         return format!("ARP, truncated, length {length}");
@@ -105,7 +115,10 @@ fn upper_layer(frame: &Frame<'_>, headers: &Headers, summary: &Summary, payload:
             Some(tcp) => tcp_line(&tcp, payload),
             None => format!("TCP, truncated, length {payload}"),
         },
-        transport::UDP => format!("UDP, length {}", payload.saturating_sub(8)),
+        transport::UDP => match frame.window::<8>(at) {
+            Some(_) => format!("UDP, length {}", payload.saturating_sub(8)),
+            None => format!("UDP, truncated, length {payload}"),
+        },
         icmp::PROTOCOL_V4 | icmp::PROTOCOL_V6 if transport::is_icmp(headers) => match frame.window::<8>(at) {
             Some(icmp) => icmp_line(headers.version, &icmp, payload),
             None => format!("{}, truncated, length {payload}", name.to_uppercase()),

@@ -7,5 +7,7 @@ pub mod bpf;
 pub mod cli;
 pub mod logic;
 #[cfg(not(target_arch = "bpf"))]
+pub mod model;
+#[cfg(not(target_arch = "bpf"))]
 pub mod rows;
 pub mod shared;

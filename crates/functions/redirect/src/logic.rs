@@ -73,30 +73,40 @@ const V6_WINDOW: usize = ETH + ipv6::HEADER + icmp::HEADER;
 const V4_ICMP: usize = ETH + ipv4::HEADER;
 const V6_ICMP: usize = ETH + ipv6::HEADER;
 
+/// Of what is not plain, only what may be an echo request is ours to name: listener reports carry options, too.
+#[inline(always)]
+fn not_plain(frame: &Frame<'_>, headers: &Headers, request: u16) -> Step {
+    if headers.fragment() != Fragment::Later
+        && let Some(icmp) = frame.window::<2>(headers.transport_offset())
+        && icmp.be16::<0>() != request
+    {
+        return Step::Next;
+    }
+    kernel(Reason::RedirectNotPlain)
+}
+
 #[inline(always)]
 fn reflect_v4(frame: &mut Frame<'_>, headers: &Headers, env: &mut impl Env) -> Step {
-    if !is_plain(headers, ipv4::HEADER) {
-        return kernel(Reason::RedirectNotPlain);
+    const REQUEST: u16 = u16::from_be_bytes([icmp::ECHO_REQUEST_V4, 0]);
+    if !is_plain(headers, ipv4::HEADER) || frame.window::<V4_WINDOW>(0).is_none() {
+        return not_plain(frame, headers, REQUEST);
     }
     let Some(mut w) = frame.window_mut::<V4_WINDOW>(0) else { return kernel(Reason::RedirectNotPlain) };
     let type_code = w.be16::<V4_ICMP>();
-    if type_code != u16::from_be_bytes([icmp::ECHO_REQUEST_V4, 0]) {
+    if type_code != REQUEST {
         return Step::Next;
     }
     let source = w.be32::<{ ETH + v4::SOURCE }>();
     let destination = w.be32::<{ ETH + v4::DESTINATION }>();
-    if !is_unicast_v4(source) || !header_checksum_holds(&w) {
+    let length = w.be16::<{ ETH + v4::TOTAL_LENGTH }>();
+    // Ethernet pads: what lies behind the packet's own end is not part of it.
+    if length < (ipv4::HEADER + icmp::HEADER) as u16 || !is_unicast_v4(source) || !header_checksum_holds(&w) {
         return kernel(Reason::RedirectNotPlain);
     }
     if !env.is_local([0, 0, 0, destination]) {
         return kernel(Reason::RedirectNotLocal);
     }
-    let query = Query {
-        version: 4,
-        length: w.be16::<{ ETH + v4::TOTAL_LENGTH }>(),
-        source: [0, 0, 0, destination],
-        destination: [0, 0, 0, source],
-    };
+    let query = Query { version: 4, length, source: [0, 0, 0, destination], destination: [0, 0, 0, source] };
     let hop = match next_hop(env, &query) {
         Ok(hop) => hop,
         Err(reason) => return kernel(reason),
@@ -121,24 +131,25 @@ fn reflect_v4(frame: &mut Frame<'_>, headers: &Headers, env: &mut impl Env) -> S
 
 #[inline(always)]
 fn reflect_v6(frame: &mut Frame<'_>, headers: &Headers, env: &mut impl Env) -> Step {
-    // Neighbour discovery is ICMPv6 too; only echo requests are ours to judge.
-    if !is_plain(headers, ipv6::HEADER) {
-        return kernel(Reason::RedirectNotPlain);
+    const REQUEST: u16 = u16::from_be_bytes([icmp::ECHO_REQUEST_V6, 0]);
+    if !is_plain(headers, ipv6::HEADER) || frame.window::<V6_WINDOW>(0).is_none() {
+        return not_plain(frame, headers, REQUEST);
     }
     let Some(mut w) = frame.window_mut::<V6_WINDOW>(0) else { return kernel(Reason::RedirectNotPlain) };
     let type_code = w.be16::<V6_ICMP>();
-    if type_code != u16::from_be_bytes([icmp::ECHO_REQUEST_V6, 0]) {
+    if type_code != REQUEST {
         return Step::Next;
     }
     let source = w.be128::<{ ETH + v6::SOURCE }>();
     let destination = w.be128::<{ ETH + v6::DESTINATION }>();
-    if !is_unicast_v6(source) {
+    let payload = w.be16::<{ ETH + v6::PAYLOAD_LENGTH }>();
+    if payload < icmp::HEADER as u16 || !is_unicast_v6(source) {
         return kernel(Reason::RedirectNotPlain);
     }
     if !env.is_local(destination) {
         return kernel(Reason::RedirectNotLocal);
     }
-    let length = w.be16::<{ ETH + v6::PAYLOAD_LENGTH }>().saturating_add(ipv6::HEADER as u16);
+    let length = payload.saturating_add(ipv6::HEADER as u16);
     let query = Query { version: 6, length, source: destination, destination: source };
     let hop = match next_hop(env, &query) {
         Ok(hop) => hop,

@@ -1,7 +1,7 @@
 //! `senko firewall`: drop by prefix, and change the prefixes of one that runs.
 
 mod control;
-mod tables;
+pub mod tables;
 
 use std::{
     fs,
@@ -118,7 +118,7 @@ fn filter(args: &FirewallArgs, global: &Global) -> Result<u8, Failure> {
     loop {
         let wake = clock.wait(next, server.fds())?;
         if wake == Wake::Ready {
-            server.serve(&mut tables, &mut ports)?;
+            server.serve(&mut tables, &ports)?;
             continue;
         }
         next += args.interval;

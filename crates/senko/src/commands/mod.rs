@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod bench;
 pub mod completions;
 pub mod count;
 pub mod doctor;
@@ -22,15 +23,16 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     enter_netns(&global)?;
     match command {
         Command::Count(args) => count::run(args, &global),
+        Command::Load(args) => load::run(args, &global),
+        Command::Unload(args) => unload::run(&args, &global),
+        Command::Status(args) => status::run(&args, &global),
+        Command::Features(args) => features::run(&args, &global),
         Command::Dump(args) => dump::run(args, &global),
         Command::Firewall(args) => firewall::run(args, &global),
         Command::Redirect(args) => redirect::run(&args, &global),
         Command::Lab(args) => Ok(lab::cli::run(args, global.json)?),
         Command::Doctor(args) => doctor::run(&args, &global),
-        Command::Load(args) => load::run(args, &global),
-        Command::Unload(args) => unload::run(&args, &global),
-        Command::Status(args) => status::run(&args, &global),
-        Command::Features(args) => features::run(&args, &global),
+        Command::Bench(args) => bench::run(&args, &global),
         Command::Completions(args) => completions::run(&args),
     }
 }

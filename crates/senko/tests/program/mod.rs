@@ -34,3 +34,23 @@ pub fn object(source: &str) -> PathBuf {
     let thread: String = thread.chars().filter(char::is_ascii_digit).collect();
     compile(source, &format!("{source}-{thread}"), &[])
 }
+
+/// As compilers before LLVM 9 wrote it: symbols without type and size, no BTF.
+pub fn old_object(source: &str) -> PathBuf {
+    let assembly = compile(source, &format!("{source}-old"), &["-g0", "-S"]);
+    let text = std::fs::read_to_string(&assembly).expect("assembly");
+    let text: Vec<&str> =
+        text.lines().filter(|line| !line.contains(".type") && !line.contains(".size")).collect();
+    let bare = assembly.with_extension("s");
+    std::fs::write(&bare, text.join("\n") + "\n").expect("written");
+    let output = bare.with_extension("bare.o");
+    let done = Command::new("clang")
+        .args(["-target", "bpf", "-c"])
+        .arg(&bare)
+        .arg("-o")
+        .arg(&output)
+        .status()
+        .unwrap_or_else(|error| panic!("clang does not start ({error}): run `cargo xtask setup`"));
+    assert!(done.success());
+    output
+}

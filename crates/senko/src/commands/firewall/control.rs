@@ -79,7 +79,7 @@ impl Server {
     }
 
     /// Answers everybody who waits.
-    pub fn serve(&self, tables: &mut Tables, ports: &mut [Running]) -> Result<(), Failure> {
+    pub fn serve(&self, tables: &mut Tables, ports: &[Running]) -> Result<(), Failure> {
         for (listener, _) in &self.sockets {
             while let Ok((stream, _)) = listener.accept() {
                 // A caller that went away is its own problem.
@@ -105,7 +105,7 @@ fn socket_path(ifindex: u32) -> Result<PathBuf, Failure> {
     Ok(socket_folder().join(format!("{}-{ifindex}.sock", netns.ino())))
 }
 
-fn answer(stream: &UnixStream, tables: &mut Tables, ports: &mut [Running]) -> io::Result<()> {
+fn answer(stream: &UnixStream, tables: &mut Tables, ports: &[Running]) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -129,7 +129,7 @@ fn answer(stream: &UnixStream, tables: &mut Tables, ports: &mut [Running]) -> io
 fn perform(
     request: &Request,
     tables: &mut Tables,
-    ports: &mut [Running],
+    ports: &[Running],
     out: &mut impl io::Write,
 ) -> Result<usize, Failure> {
     match request {

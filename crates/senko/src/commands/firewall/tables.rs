@@ -57,7 +57,7 @@ impl Tables {
     }
 
     /// Adds a prefix, in place where there is room, else by building larger tables and swapping the programs.
-    pub fn add(&mut self, prefix: Cidr, verdict: Verdict, ports: &mut [Running]) -> Result<(), Failure> {
+    pub fn add(&mut self, prefix: Cidr, verdict: Verdict, ports: &[Running]) -> Result<(), Failure> {
         let slot = self.take_slot()?;
         let value = match verdict {
             Verdict::Drop => Value::drop(slot),
@@ -71,7 +71,7 @@ impl Tables {
     }
 
     /// Takes a prefix out.
-    pub fn remove(&mut self, prefix: Cidr, ports: &mut [Running]) -> Result<(), Failure> {
+    pub fn remove(&mut self, prefix: Cidr, ports: &[Running]) -> Result<(), Failure> {
         let before = self.change(ports, |tables| match prefix {
             Cidr::V4(prefix) => tables.v4.remove(prefix),
             Cidr::V6(prefix) => tables.v6.remove(prefix),
@@ -96,7 +96,7 @@ impl Tables {
 
     fn change(
         &mut self,
-        ports: &mut [Running],
+        ports: &[Running],
         mut operation: impl FnMut(&mut Self) -> Result<Option<u32>, UpdateError>,
     ) -> Result<Option<u32>, Failure> {
         let refused = |error: UpdateError| Failure::failed(error.to_string(), None);
@@ -117,7 +117,7 @@ impl Tables {
     }
 
     /// New tables with new head-room; the programs that read them replace those that run, one atomic step each.
-    fn rebuild(&mut self, ports: &mut [Running]) -> Result<(), Failure> {
+    fn rebuild(&mut self, ports: &[Running]) -> Result<(), Failure> {
         let (v4, v6): (Vec<_>, Vec<_>) = (self.v4.iter().collect(), self.v6.iter().collect());
         let hits = self.hits.clone();
         let (v4, v6, _, builder) = build(&v4, &v6, |builder| builder.share(HITS, &hits))?;

@@ -1,0 +1,10 @@
+//! The bench object: what the data path is compared with. See `crates/dataplane/src/rivals.rs`.
+
+use crate::{Error, LoadChoices, LoadedObject, ObjectFile};
+
+static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bench.o"));
+
+/// Loads the bench object's programs that `choices` name.
+pub fn load_rivals(choices: &LoadChoices) -> Result<LoadedObject, Error> {
+    ObjectFile::parse(OBJECT)?.load(choices)
+}

@@ -1,0 +1,100 @@
+//! Live frames over veth: a sender, the device under test, a sink, all on one CPU.
+//!
+//! ```text
+//! h1 (sender) ── to-h1 r to-h2 ── h2 (sink: drops)
+//! ```
+
+use std::time::{Duration, Instant};
+
+use abi::{Action, shared};
+use engine::{LoadChoices, LoadedObject, Mode, Program, attach};
+use lab::{Host, Lab, Topology};
+
+use super::frames;
+use crate::failure::Failure;
+
+shared! {
+    /// `struct bpf_devmap_val`.
+    pub struct Port {
+        pub ifindex: u32,
+        pub program: u32,
+    }
+}
+
+/// Frames in one figure; the sender's own buffers hold many more.
+pub const FRAMES: u32 = 500_000;
+
+pub struct Cable {
+    lab: Lab,
+}
+
+impl Cable {
+    pub fn new() -> Result<Self, Failure> {
+        let name = format!("bench-{}", std::process::id());
+        Ok(Self { lab: Lab::builder(name).topology(Topology::Router).hosts(2).build()? })
+    }
+
+    pub fn router(&self) -> &Host {
+        self.lab.host("r")
+    }
+
+    /// Lets h1 send to r and returns ns a frame, until all have arrived at `interface` of `host`.
+    pub fn time(&self, sender: &Sender, host: &str, interface: &str) -> Result<f64, Failure> {
+        let h1 = self.lab.host("h1");
+        let frame = frames::udp_v4(self.router().interface("to-h1").mac);
+        let before = self.received(host, interface)?;
+        let begun = Instant::now();
+        h1.run(|| sender.program().live_run(&frame, h1.ifindex(), FRAMES))??;
+        let deadline = begun + Duration::from_secs(5);
+        loop {
+            let arrived = self.received(host, interface)? - before;
+            if arrived >= u64::from(FRAMES) {
+                return Ok(begun.elapsed().as_nanos() as f64 / f64::from(FRAMES));
+            }
+            if Instant::now() > deadline {
+                return Err(Failure::failed(format!("only {arrived} of {FRAMES} live frames arrived"), None));
+            }
+        }
+    }
+
+    /// Frames that an interface has received, dropped ones included, as the kernel counts them.
+    fn received(&self, host: &str, interface: &str) -> Result<u64, Failure> {
+        let failed = || Failure::failed(format!("no statistics of {interface}"), None);
+        // The thread's own file: the process may be in another network namespace.
+        let table = self.lab.host(host).run(|| std::fs::read_to_string("/proc/thread-self/net/dev"))?;
+        let table = table.map_err(|_| failed())?;
+        let line = table.lines().find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':'));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).ok_or_else(failed)
+    }
+
+    /// The program that h1 sends with.
+    pub fn sender(&self) -> Result<Sender, Failure> {
+        let h1 = self.lab.host("h1");
+        Ok(h1.run(|| bare_redirect(h1.ifindex()))?.map(Sender)?)
+    }
+
+    /// A program that drops what arrives at h2.
+    pub fn sink(&self) -> Result<engine::Attachment, Failure> {
+        let h2 = self.lab.host("h2");
+        Ok(h2.run(|| {
+            let floor = engine::floor(Action::Drop)?;
+            attach(&floor, h2.iface(), Mode::Native)
+        })??)
+    }
+}
+
+/// `bpf_redirect_map` to one port and nothing else.
+pub struct Sender(LoadedObject);
+
+impl Sender {
+    pub fn program(&self) -> &Program {
+        self.0.program("bare_redirect").expect("it was chosen")
+    }
+}
+
+pub fn bare_redirect(ifindex: u32) -> Result<LoadedObject, engine::Error> {
+    let choices = LoadChoices { programs: vec!["bare_redirect".into()], ..LoadChoices::default() };
+    let object = engine::load_rivals(&choices)?;
+    object.map("PORT")?.set(&0_u32, &Port { ifindex, program: 0 })?;
+    Ok(object)
+}
