@@ -1,4 +1,4 @@
-// Drops pings, passes everything else. 20 lines to read in docs/tour.md.
+// Drops pings, passes everything else.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
