@@ -1,6 +1,6 @@
 //! Builds the eBPF objects that `senko` carries inside.
 
-use std::{env, fs, path::PathBuf, process::exit};
+use std::{env, fs, path::PathBuf};
 
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("..");
@@ -25,8 +25,9 @@ fn main() {
         Ok(())
     });
     if let Err(message) = built {
-        // The last line is the one that people read.
-        eprintln!("{message}");
-        exit(1);
+        // Cargo puts this last, and the last line is the one that people read.
+        for line in message.lines() {
+            println!("cargo::error={line}");
+        }
     }
 }

@@ -61,11 +61,11 @@ fn ifindex_of(device: *const u8) -> u32 {
 #[inline(always)]
 fn record(errno: i32, flush: u32, ifindex: u32, frames: u64) {
     let key = RedirectError { errno: errno.unsigned_abs(), flush, ifindex };
-    if let Some(count) = REDIRECT_ERRORS.get_ptr_mut(&key) {
+    if let Some(count) = REDIRECT_ERRORS.get_ptr_mut(key) {
         // SAFETY: this CPU's own value.
         unsafe { *count += frames };
     } else {
         // Full means more than a thousand different errors; the totals of the known ones stay right.
-        let _ = REDIRECT_ERRORS.insert(&key, &frames, 0);
+        let _ = REDIRECT_ERRORS.insert(key, frames, 0);
     }
 }

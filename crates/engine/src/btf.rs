@@ -4,7 +4,10 @@ use std::{io, os::fd::OwnedFd};
 
 use aya_obj::btf::{Btf, BtfFeatures};
 
-use crate::sys::{self, Attr, Command};
+use crate::{
+    kernel_btf,
+    sys::{self, Attr, Command},
+};
 
 /// Gives BTF to the kernel.
 pub fn load(btf: &[u8]) -> io::Result<OwnedFd> {
@@ -38,7 +41,7 @@ pub fn features() -> BtfFeatures {
 /// Byte offset of a field of a kernel struct, from the kernel's own BTF.
 pub fn kernel_field_offset(structure: &str, field: &str) -> Option<u32> {
     let bytes = std::fs::read("/sys/kernel/btf/vmlinux").ok()?;
-    raw::field_offset(&bytes, structure, field)
+    kernel_btf::field_offset(&bytes, structure, field)
 }
 
 /// The kernel's BTF, for objects with CO-RE relocations.
@@ -52,66 +55,6 @@ pub fn release() -> (u32, u32) {
         nix::sys::utsname::uname().map(|u| u.release().to_string_lossy().into_owned()).unwrap_or_default();
     let mut numbers = name.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
-}
-
-/// Just enough of the format (`Documentation/bpf/btf.rst`) to find a struct's field.
-mod raw {
-    const STRUCT: u32 = 4;
-
-    fn word(bytes: &[u8], at: usize) -> Option<u32> {
-        Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-    }
-
-    pub fn field_offset(btf: &[u8], structure: &str, field: &str) -> Option<u32> {
-        let header = word(btf, 4)? as usize;
-        let types = header + word(btf, 8)? as usize;
-        let types_end = types + word(btf, 12)? as usize;
-        let strings = header + word(btf, 16)? as usize;
-        let is = |offset: u32, name: &str| {
-            let at = strings + offset as usize;
-            btf.get(at..at + name.len()) == Some(name.as_bytes()) && btf.get(at + name.len()) == Some(&0)
-        };
-        let mut at = types;
-        while at < types_end {
-            let info = word(btf, at + 4)?;
-            let (kind, members) = ((info >> 24) & 0x1f, (info & 0xffff) as usize);
-            if kind == STRUCT && is(word(btf, at)?, structure) {
-                return member_offset(btf, at + 12, members, info >> 31 != 0, &|offset| is(offset, field));
-            }
-            at += 12 + tail(kind, members)?;
-        }
-        None
-    }
-
-    /// Anonymous structs around the field are not searched: senko asks for plain fields only.
-    fn member_offset(
-        btf: &[u8],
-        at: usize,
-        members: usize,
-        bitfields: bool,
-        is: &dyn Fn(u32) -> bool,
-    ) -> Option<u32> {
-        for member in 0..members {
-            let at = at + member * 12;
-            if is(word(btf, at)?) {
-                let offset = word(btf, at + 8)?;
-                return Some((if bitfields { offset & 0x00ff_ffff } else { offset }) / 8);
-            }
-        }
-        None
-    }
-
-    /// Bytes behind a type's common part.
-    fn tail(kind: u32, members: usize) -> Option<usize> {
-        Some(match kind {
-            1 | 14 | 17 => 4,
-            3 => 12,
-            4 | 5 | 15 | 19 => members * 12,
-            6 | 13 => members * 8,
-            2 | 7..=12 | 16 | 18 => 0,
-            _ => return None,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! The kernel, as senko uses it: the only crate that names aya and the only one that holds file descriptors.
 
+#[macro_use]
+mod embedded;
+
 mod attach;
 pub mod bpffs;
 mod btf;
@@ -12,6 +15,7 @@ pub mod ethtool;
 mod floor;
 mod guard;
 pub mod inventory;
+mod kernel_btf;
 pub mod kernel_config;
 mod map;
 pub mod mount;
@@ -26,7 +30,6 @@ mod pipeline;
 pub mod policy;
 pub mod probe;
 mod program;
-pub mod program_info;
 mod redirect_errors;
 mod ring;
 mod rivals;

@@ -9,7 +9,7 @@ use crate::{
     object::LoadChoices,
 };
 
-pub(crate) static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dataplane.o"));
+pub(crate) static OBJECT: &[u8] = embedded!("dataplane.o");
 
 /// The eBPF object that senko carries inside, an ELF file.
 pub fn pipeline_object() -> &'static [u8] {

@@ -2,7 +2,7 @@
 
 use crate::{Error, LoadChoices, LoadedObject, ObjectFile};
 
-static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bench.o"));
+static OBJECT: &[u8] = embedded!("bench.o");
 
 /// Loads the bench object's programs that `choices` name.
 pub fn load_rivals(choices: &LoadChoices) -> Result<LoadedObject, Error> {

@@ -20,8 +20,6 @@ pub enum Command {
     ObjPin = 6,
     ObjGet = 7,
     ProgTestRun = 10,
-    ProgNextId = 11,
-    MapNextId = 12,
     ProgFdById = 13,
     MapFdById = 14,
     ObjInfoByFd = 15,
@@ -34,7 +32,6 @@ pub enum Command {
     LinkUpdate = 29,
     LinkFdById = 30,
     LinkNextId = 31,
-    EnableStats = 32,
     LinkDetach = 34,
 }
 

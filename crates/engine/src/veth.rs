@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, setns};
 use crate::{
     Mode,
     ethtool::Ethtool,
-    netlink::{self, Device, LinkFacts},
+    netlink::{self, LinkFacts},
 };
 
 /// The largest MTU of a peer that native mode takes without frags: one page less the headroom for XDP,
@@ -48,9 +48,9 @@ pub struct Peer {
 }
 
 /// Finds the other end of `link`; `None` when no namespace that we may enter has it.
-pub fn peer(link: &LinkFacts, device: &Device) -> Option<Peer> {
+pub fn peer(link: &LinkFacts) -> Option<Peer> {
     let ifindex = link.peer_ifindex?;
-    let Some(id) = device.peer_namespace else { return describe(ifindex, None) };
+    let Some(id) = link.peer_netns else { return describe(ifindex, None) };
     let path = namespaces()
         .into_iter()
         .find(|path| File::open(path).is_ok_and(|file| netlink::namespace_id(file.as_fd()) == Some(id)))?;

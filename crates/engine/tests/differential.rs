@@ -142,17 +142,27 @@ fn captures_agree() {
     assert!(taken.get() > 500 && left.get() > 500, "{} captured, {} not", taken.get(), left.get());
 }
 
-/// Frames around the sizes of the ring's records.
+/// Frames around the sizes of the ring's records; with several buffers also those that no single one holds.
 #[test]
 fn frames_of_all_sizes_are_captured_whole() {
-    let everything = FilterValues::default();
-    let mut capturing = Capturing::load(PipelineBuilder::new(&[Stage::Capture]), &everything, 65504);
-    for size in [14, 15, 60, 95, 96, 97, 479, 480, 481, 1514, 2015, 2016, 2017, 3000] {
-        let frame: Vec<u8> = (0..size).map(|at| at as u8).collect();
-        kernel::run(&capturing.pipeline, &frame);
-        let records = capturing.records();
-        assert_eq!(records.len(), 1, "{size} bytes");
-        assert_eq!((records[0].0.length, &records[0].1), (size, &frame));
+    let one_buffer = [14, 15, 60, 95, 96, 97, 479, 480, 481, 1514, 2015, 2016, 2017, 3000];
+    let several = [14, 96, 97, 3000, 4096, 9014, 16352, 16353, 40_000];
+    let stages = PipelineBuilder::new(&[Stage::Counter, Stage::Capture]);
+    for (builder, sizes) in [(stages.clone(), &one_buffer[..]), (stages.frags(), &several[..])] {
+        let mut capturing = Capturing::load(builder, &FilterValues::default(), 65504);
+        for size in sizes {
+            let frame: Vec<u8> = (0..*size).map(|at| (at % 251) as u8).collect();
+            assert_eq!(
+                kernel::run(&capturing.pipeline, &frame),
+                (Action::Pass, frame.clone()),
+                "{size} bytes"
+            );
+            let records = capturing.records();
+            assert_eq!(records.len(), 1, "{size} bytes");
+            assert_eq!((records[0].0.length, &records[0].1), (*size, &frame));
+        }
+        let bytes: u64 = kernel::counts(&capturing.pipeline).values().map(|count| count.bytes).sum();
+        assert_eq!(bytes, sizes.iter().map(|size| u64::from(*size)).sum::<u64>());
     }
 }
 
@@ -252,5 +262,31 @@ fn a_reflected_frame_is_captured_as_it_came() {
         assert_eq!(records, 1);
         let counts = kernel::counts(&reflecting.pipeline);
         assert_eq!(counts, model::count([&frame[..]], false));
+    });
+}
+
+/// The other form of redirection: every frame, malformed ones too, leaves as it came; without a peer it goes up.
+#[test]
+fn a_cable_carries_every_frame_unchanged() {
+    kernel::in_namespace(|| {
+        for stages in [&[Stage::Redirect][..], &[Stage::Counter, Stage::Capture, Stage::Redirect]] {
+            let pipeline = PipelineBuilder::new(stages).load().expect("cross-connect is the default");
+            let carried = |action, reason| {
+                let result = kernel::runner(300).run(&kernel_frame(), |frame| {
+                    let packets = || pipeline.reasons().expect("a map")[&reason].packets;
+                    let before = packets();
+                    prop_assert_eq!(kernel::run(&pipeline, &frame), (action, frame));
+                    prop_assert_eq!(packets(), before + 1);
+                    Ok(())
+                });
+                expect_agreement(result);
+            };
+            carried(Action::Pass, Reason::RedirectForeignPort);
+            let peer = pipeline.map("PEER_PORT").expect("a map");
+            let mut value = vec![0; peer.spec().value_size as usize];
+            value[..4].copy_from_slice(&engine::ifindex("lo").expect("every namespace has it").to_ne_bytes());
+            peer.set_raw(&redirect::shared::PEER.to_ne_bytes(), &value).expect("room");
+            carried(Action::Redirect, Reason::RedirectPort);
+        }
     });
 }

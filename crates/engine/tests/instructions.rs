@@ -27,7 +27,9 @@ fn newer_than_5_10(instruction: [u8; 8]) -> Option<&'static str> {
 
 /// Every instruction of every program and subprogram, with its section and byte offset.
 fn instructions(elf: &[u8]) -> Vec<(String, usize, [u8; 8])> {
-    let file = object::File::parse(elf).expect("an ELF file");
+    // The reader wants aligned memory, which a static has not and an allocation of this size always has.
+    let elf = elf.to_vec();
+    let file = object::File::parse(elf.as_slice()).expect("an ELF file");
     let mut all = Vec::new();
     for section in file.sections() {
         let SectionFlags::Elf { sh_flags } = section.flags() else { continue };

@@ -29,8 +29,18 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Say whether this system and its interfaces can run XDP, and what fixes it
+    Doctor(commands::doctor::DoctorArgs),
+    /// Make throw-away hosts in network namespaces to try things on
+    Lab(lab::cli::Args),
     /// Count packets and bytes per protocol, live
     Count(commands::count::CountArgs),
+    /// Capture packets as XDP saw them: text, hex, JSON or pcapng
+    Dump(commands::dump::DumpArgs),
+    /// Drop packets by the prefix of their source, hits per prefix
+    Firewall(commands::firewall::FirewallArgs),
+    /// Answer pings, or join two ports into a cable, without the kernel's stack
+    Redirect(commands::redirect::RedirectArgs),
     /// Load an XDP object and attach it to an interface
     Load(commands::load::LoadArgs),
     /// Remove an XDP program from an interface
@@ -39,16 +49,6 @@ pub enum Command {
     Status(commands::status::StatusArgs),
     /// Show what an interface's driver can do for XDP
     Features(commands::features::FeaturesArgs),
-    /// Capture packets as XDP saw them: text, hex, JSON or pcapng
-    Dump(commands::dump::DumpArgs),
-    /// Drop packets by the prefix of their source, hits per prefix
-    Firewall(commands::firewall::FirewallArgs),
-    /// Answer pings, or join two ports into a cable, without the kernel's stack
-    Redirect(commands::redirect::RedirectArgs),
-    /// Make throw-away hosts in network namespaces to try things on
-    Lab(lab::cli::Args),
-    /// Say whether this system and its interfaces can run XDP, and what fixes what is missing
-    Doctor(commands::doctor::DoctorArgs),
     /// Measure ns per packet against the bare floor, of senko or of any object
     Bench(commands::bench::BenchArgs),
     /// Print a shell's completion script

@@ -3,6 +3,8 @@
 mod pair;
 mod program;
 
+use std::time::{Duration, Instant};
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use pair::{Bpffs, NEAR_V4, Pair, Said};
@@ -99,7 +101,16 @@ fn pins_of_a_vanished_interface_do_not_block() {
     let directory = bpffs.join("again");
     for _ in 0..2 {
         let pair = Pair::new();
-        pair.senko(&["load", &pair.port, text(&path), "-n", "first", "--pin", &directory]).expect(0, &[]);
+        // The kernel takes a namespace apart some time after its last name is gone, and its interfaces with it.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let said = pair.senko(&["load", &pair.port, text(&path), "-n", "first", "--pin", &directory]);
+            if said.code == 0 {
+                break;
+            }
+            assert!(said.err.contains("in use already") && Instant::now() < deadline, "{said:?}");
+            std::thread::yield_now();
+        }
     }
     assert_eq!(bpffs.files().len(), 5, "{:?}", bpffs.files());
 }

@@ -1,5 +1,4 @@
-//! What the tests of several crates share: frames built by hand, random frames, golden vectors, and a small world of
-//! ports and routes. Knows nothing of `wire`, whose bugs it must not share.
+//! What the tests of several crates share: see README.md. Knows nothing of `wire`, whose bugs it must not share.
 
 pub mod frames;
 pub mod random;

@@ -1,6 +1,4 @@
-//! Packet formats, for eBPF and for the host alike: the same code runs in both.
-//!
-//! Knows nothing of senko. [`Frame`] is the only type that touches packet memory; everything else reads through it.
+#![doc = include_str!("../README.md")]
 #![no_std]
 
 #[cfg(not(target_arch = "bpf"))]

@@ -5,6 +5,10 @@
 //!                              | IPv6 40 | extension … (7) |
 //! ^ 0                          ^ network                   ^ transport
 //! ```
+//!
+//! The IP length fields must fit the frame. Headers behind the IP header must fit the frame, too, but are not held
+//! against the IP length: in a packet that ends before its transport header, that header is read from Ethernet's padding.
+//! Whoever answers or changes packets must look at the length.
 
 use crate::{Frame, ethernet, ipv4, ipv6};
 

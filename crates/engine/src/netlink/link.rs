@@ -21,6 +21,10 @@ pub struct LinkFacts {
     pub peer_ifindex: Option<u32>,
     /// The kernel's number for that other namespace; `None` when the peer is in this one.
     pub peer_netns: Option<i32>,
+    /// The bond or bridge that it belongs to.
+    pub controller: Option<u32>,
+    /// The largest MTU that the kernel accepts now; a program in native mode lowers it.
+    pub max_mtu: Option<u32>,
     pub rx_queues: Option<u32>,
     pub tx_queues: Option<u32>,
     pub programs: Vec<AttachedProgram>,
@@ -57,6 +61,8 @@ fn facts(message: RouteNetlinkMessage) -> Option<LinkFacts> {
         kind: None,
         peer_ifindex: None,
         peer_netns: None,
+        controller: None,
+        max_mtu: None,
         rx_queues: None,
         tx_queues: None,
         programs: Vec::new(),
@@ -68,6 +74,8 @@ fn facts(message: RouteNetlinkMessage) -> Option<LinkFacts> {
             LinkAttribute::Address(mac) => facts.mac = mac.try_into().ok(),
             LinkAttribute::Link(index) => facts.peer_ifindex = Some(index),
             LinkAttribute::LinkNetNsId(id) => facts.peer_netns = Some(id),
+            LinkAttribute::Controller(index) => facts.controller = Some(index),
+            LinkAttribute::MaxMtu(mtu) => facts.max_mtu = Some(mtu).filter(|mtu| *mtu != 0),
             LinkAttribute::NumRxQueues(queues) => facts.rx_queues = Some(queues),
             LinkAttribute::NumTxQueues(queues) => facts.tx_queues = Some(queues),
             LinkAttribute::LinkInfo(infos) => {

@@ -1,14 +1,12 @@
 //! Questions to the kernel's routing netlink, one socket a question, in the calling thread's network namespace.
 
 mod address;
-mod device;
 mod link;
 mod netdev;
 mod nsid;
 mod xdp;
 
 pub use address::local_addresses;
-pub use device::{Device, devices};
 pub use link::{AttachedProgram, LinkFacts, link, links};
 pub use netdev::{XdpFeatures, xdp_features};
 pub use nsid::namespace_id;

@@ -2,7 +2,6 @@
 //! backport features, and security policies forbid what was built in.
 
 mod helper;
-mod kernel_btf;
 mod load;
 mod map_kind;
 mod operation;

@@ -3,10 +3,10 @@
 use std::os::fd::AsFd as _;
 
 use super::{
-    Answer, is_denied, kernel_btf,
+    Answer, is_denied,
     load::{Attempt, EXIT, load, set_result, xdp},
 };
-use crate::{capability::Capability, program::HAS_FRAGS};
+use crate::{capability::Capability, kernel_btf, program::HAS_FRAGS};
 
 /// A kind of program that senko loads, or that tells what others can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -188,7 +188,6 @@ fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u
         return ptr::null_mut();
     };
     let record = bytes.as_mut_ptr();
-    core::mem::forget(bytes);
     // SAFETY: the reservation is HEADER + DATA bytes.
     let data = unsafe { record.add(HEADER as usize) };
     // The caller made sure of the bound; the verifier has to see it on the very register that is passed, and LLVM would

@@ -36,26 +36,27 @@ impl CaptureOptions {
     }
 }
 
+const FILTER: &str = "Filter (a packet must match every part)";
+
 /// A packet must match every part that is given.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Filter (a packet must match every part)")]
 pub struct FilterArgs {
     /// New TCP connections: SYN without ACK
-    #[arg(long)]
+    #[arg(help_heading = FILTER, long)]
     pub syn: bool,
     /// Protocol: tcp, udp, icmp (both families), icmpv6, sctp, arp, … or an IP protocol number
-    #[arg(long, value_name = "P")]
+    #[arg(help_heading = FILTER, long, value_name = "P")]
     pub proto: Option<String>,
     /// Source or destination port
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = FILTER, long, value_name = "N")]
     pub port: Option<u16>,
     /// Source or destination address
-    #[arg(long, value_name = "A")]
+    #[arg(help_heading = FILTER, long, value_name = "A")]
     pub host: Option<IpAddr>,
     /// IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    #[arg(help_heading = FILTER, short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,
     /// IPv6 only
-    #[arg(short = '6', long)]
+    #[arg(help_heading = FILTER, short = '6', long)]
     pub ipv6: bool,
 }

@@ -53,10 +53,10 @@ impl logic::Env for Maps {
     #[inline(always)]
     fn count_ethertype(&mut self, ethertype: u16, bytes: u64) {
         let key = u32::from(ethertype);
-        if let Some(count) = ETHERTYPE_COUNTS.get_ptr_mut(&key) {
+        if let Some(count) = ETHERTYPE_COUNTS.get_ptr_mut(key) {
             // SAFETY: as in `count`.
             unsafe { add(count, bytes) }
-        } else if ETHERTYPE_COUNTS.insert(&key, &Count { packets: 1, bytes: bytes }, 0).is_err() {
+        } else if ETHERTYPE_COUNTS.insert(key, Count { packets: 1, bytes }, 0).is_err() {
             self.count(slot::OTHER_ETHERTYPE, bytes);
         }
     }

@@ -65,7 +65,7 @@ impl logic::Env for Kernel<'_> {
     #[inline(always)]
     fn is_local(&mut self, address: [u32; 4]) -> bool {
         // SAFETY: only presence is asked for.
-        unsafe { LOCAL.get(&address) }.is_some()
+        unsafe { LOCAL.get(address) }.is_some()
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    Mode,
+    Mode, Occupant,
     capability::Capabilities,
     ethtool::Channels,
     kernel_config::KernelConfig,
@@ -11,7 +11,6 @@ use engine::{
     netlink::XdpFeatures,
     policy::Policy,
     probe::{Answer, Helper, MapProbe, Operation, ProgramProbe},
-    program_info::ProgramInfo,
     veth::Peer,
 };
 
@@ -59,7 +58,7 @@ pub struct InterfaceFacts {
     pub offloads: BTreeMap<String, bool>,
     /// The other end of a veth, when we may look at it.
     pub peer: Option<Peer>,
-    pub programs: Vec<AttachedFact>,
+    pub programs: Vec<Occupant>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,14 +67,6 @@ pub enum TrialFact {
     Occupied,
     Denied,
     Refused(String),
-}
-
-#[derive(Debug, Clone)]
-pub struct AttachedFact {
-    pub mode: Mode,
-    pub id: u32,
-    /// `None` without the privilege to look at other people's programs.
-    pub info: Option<ProgramInfo>,
 }
 
 impl InterfaceFacts {

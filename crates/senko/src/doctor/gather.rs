@@ -3,11 +3,11 @@
 use std::thread;
 
 use engine::{
-    Mode, capability::Capabilities, ethtool::Ethtool, kernel_config::KernelConfig, mount::Bpffs, netlink,
-    policy::Policy, probe, program_info::ProgramInfo, trial::Trial, veth,
+    Inventory, Mode, capability::Capabilities, ethtool::Ethtool, kernel_config::KernelConfig, mount::Bpffs,
+    netlink, policy::Policy, probe, trial::Trial, veth,
 };
 
-use super::facts::{AttachedFact, InterfaceFacts, SystemFacts, TrialFact};
+use super::facts::{InterfaceFacts, SystemFacts, TrialFact};
 use crate::failure::Failure;
 
 pub fn system() -> SystemFacts {
@@ -42,10 +42,10 @@ pub fn interfaces(
         let remedy = format!("interfaces here: {}", known.join(", "));
         return Err(Failure::failed(format!("no interface named `{unknown}`"), Some(&remedy)));
     }
-    let devices = netlink::devices()?;
+    let inventory = Inventory::take();
     let wanted = |link: &&netlink::LinkFacts| named.is_empty() || named.contains(&link.name);
     let mut facts: Vec<InterfaceFacts> =
-        links.iter().filter(wanted).map(|link| interface(link, &links, &devices, try_it, netns)).collect();
+        links.iter().filter(wanted).map(|link| interface(link, &links, &inventory, try_it, netns)).collect();
     // In the order in which they were asked for.
     facts.sort_by_key(|interface| named.iter().position(|name| *name == interface.name));
     Ok(facts)
@@ -54,19 +54,18 @@ pub fn interfaces(
 fn interface(
     link: &netlink::LinkFacts,
     links: &[netlink::LinkFacts],
-    devices: &[netlink::Device],
+    inventory: &Inventory,
     try_it: bool,
     netns: Option<&str>,
 ) -> InterfaceFacts {
-    let device = devices.iter().copied().find(|device| device.ifindex == link.ifindex).unwrap_or_default();
     let by_index = |index: u32| links.iter().find(|link| link.ifindex == index);
     let is_veth = link.kind.as_deref() == Some("veth");
     let ethtool = Ethtool::open().ok();
     let driver = ethtool.as_ref().and_then(|ethtool| ethtool.driver(&link.name).ok());
-    let members = devices
+    let members = links
         .iter()
-        .filter(|device| device.controller == Some(link.ifindex))
-        .filter_map(|device| by_index(device.ifindex).map(|link| link.name.clone()))
+        .filter(|member| member.controller == Some(link.ifindex))
+        .map(|member| member.name.clone())
         .collect();
     InterfaceFacts {
         name: link.name.clone(),
@@ -76,12 +75,12 @@ fn interface(
         driver: driver.filter(|driver| !driver.is_empty()),
         up: link.up,
         mtu: link.mtu,
-        max_mtu: device.max_mtu.filter(|mtu| *mtu != 0),
-        controller: device
+        max_mtu: link.max_mtu,
+        controller: link
             .controller
             .and_then(by_index)
             .map(|link| (link.name.clone(), link.kind.clone().unwrap_or_default())),
-        parent: if is_veth || device.peer_namespace.is_some() {
+        parent: if is_veth || link.peer_netns.is_some() {
             None
         } else {
             link.peer_ifindex.and_then(by_index).map(|link| link.name.clone())
@@ -93,16 +92,8 @@ fn interface(
         channels: ethtool.as_ref().and_then(|ethtool| ethtool.channels(&link.name).ok()),
         cpus: thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32),
         offloads: ethtool.and_then(|ethtool| ethtool.features(&link.name).ok()).unwrap_or_default(),
-        peer: is_veth.then(|| veth::peer(link, &device)).flatten(),
-        programs: link
-            .programs
-            .iter()
-            .map(|program| AttachedFact {
-                mode: program.mode,
-                id: program.program_id,
-                info: ProgramInfo::of(program.program_id).ok(),
-            })
-            .collect(),
+        peer: is_veth.then(|| veth::peer(link)).flatten(),
+        programs: inventory.occupants(link),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
-use engine::Mode;
+use engine::{Mode, Occupant};
 
 use super::{
     check::{AS_ROOT, Check},
-    facts::{AttachedFact, InterfaceFacts, TrialFact},
+    facts::{InterfaceFacts, TrialFact},
     mtu,
     place::Place,
     redirect_target,
@@ -215,7 +215,7 @@ fn attached(facts: &InterfaceFacts, now: SystemTime) -> Check {
     if let Some(peer) = facts.peer.as_ref().filter(|_| native) {
         found += &format!("; meanwhile the MTU of {} cannot go above the native limit", peer.name);
     }
-    if facts.programs.iter().all(|program| program.info.is_some()) {
+    if facts.programs.iter().all(|occupant| occupant.program.is_some()) {
         check.ok(found)
     } else {
         check.unknown(found, Some(AS_ROOT))
@@ -223,27 +223,28 @@ fn attached(facts: &InterfaceFacts, now: SystemTime) -> Check {
 }
 
 /// `native: pass (id 17, tag 614b434cd8324ecc), loaded 5 min ago by uid 0, held by senko (pid 7)`.
-pub fn describe(program: &AttachedFact, now: SystemTime) -> String {
-    let Some(info) = &program.info else {
-        return format!("{}: program {}; its name is for root to see", program.mode, program.id);
+pub fn describe(occupant: &Occupant, now: SystemTime) -> String {
+    let Some(program) = &occupant.program else {
+        return format!("{}: program {}; its name is for root to see", occupant.mode, occupant.program_id);
     };
-    let name = if info.name.is_empty() { "without name" } else { &info.name };
-    let ago = now.duration_since(info.loaded_at).unwrap_or_default().as_secs();
+    let name = if program.name.is_empty() { "without name" } else { &program.name };
+    let ago = now.duration_since(program.loaded).unwrap_or_default().as_secs();
     let ago = match ago {
         s if s < 120 => format!("{s} s"),
         s if s < 7200 => format!("{} min", s / 60),
         s if s < 172_800 => format!("{} h", s / 3600),
         s => format!("{} days", s / 86_400),
     };
-    let holders: Vec<String> =
-        info.holders.iter().map(|(pid, command)| format!("{command} (pid {pid})")).collect();
-    let holders = match holders.is_empty() {
-        true => "held by no process: pinned, or attached with `ip link`".into(),
-        false => format!("held by {}", holders.join(", ")),
+    let holders = occupant.holders.iter().map(|holder| format!("{} (pid {})", holder.command, holder.pid));
+    let pins = occupant.pins.iter().map(|pin| pin.display().to_string());
+    let held: Vec<String> = holders.chain(pins).collect();
+    let held = match held.is_empty() {
+        true => "held by no process: attached over netlink, as `ip link` does".into(),
+        false => format!("held by {}", held.join(", ")),
     };
     format!(
-        "{}: {name} (id {}, tag {}), loaded {ago} ago by uid {}, {holders}",
-        program.mode, program.id, info.tag, info.uid
+        "{}: {name} (id {}, tag {}), loaded {ago} ago by uid {}, {held}",
+        occupant.mode, occupant.program_id, program.tag, program.uid
     )
 }
 
@@ -256,6 +257,12 @@ mod tests {
         check::State,
         fabricated::{card, find, veth},
     };
+
+    /// As somebody without privileges sees a program.
+    fn unnamed(program_id: u32) -> Occupant {
+        let (links, pins, holders) = (Vec::new(), Vec::new(), Vec::new());
+        Occupant { mode: Mode::Generic, program_id, program: None, links, pins, holders }
+    }
 
     fn judge(facts: &InterfaceFacts) -> Vec<Check> {
         checks(facts, SystemTime::now())
@@ -352,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_program_whose_owner_cannot_be_seen_is_still_reported() {
-        let programs = vec![AttachedFact { mode: Mode::Generic, id: 41, info: None }];
+        let programs = vec![unnamed(41)];
         let checks = judge(&InterfaceFacts { programs, ..card("ixgbe") });
         let attached = find(&checks, "attached");
         assert!(attached.found.contains("program 41"));

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use engine::Occupant;
 use serde::Serialize;
 
 use super::{
@@ -74,6 +75,8 @@ pub struct ProgramRow {
     pub loaded_at: Option<f64>,
     pub uid: Option<u32>,
     pub holders: Vec<Holder>,
+    /// Paths of the pins that keep it there.
+    pub pins: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,18 +154,19 @@ impl Interface {
 }
 
 impl ProgramRow {
-    fn new(program: &super::facts::AttachedFact) -> Self {
-        let info = program.info.as_ref();
+    fn new(occupant: &Occupant) -> Self {
+        let program = occupant.program.as_ref();
         let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let holders = info.map(|info| info.holders.clone()).unwrap_or_default();
+        let holders = occupant.holders.iter();
         Self {
-            id: program.id,
-            mode: program.mode.name(),
-            name: info.map(|info| info.name.clone()),
-            tag: info.map(|info| info.tag.clone()),
-            loaded_at: info.map(|info| seconds(info.loaded_at)),
-            uid: info.map(|info| info.uid),
-            holders: holders.into_iter().map(|(pid, command)| Holder { pid, command }).collect(),
+            id: occupant.program_id,
+            mode: occupant.mode.name(),
+            name: program.map(|program| program.name.clone()),
+            tag: program.map(|program| program.tag.clone()),
+            loaded_at: program.map(|program| seconds(program.loaded)),
+            uid: program.map(|program| program.uid),
+            holders: holders.map(|h| Holder { pid: h.pid, command: h.command.clone() }).collect(),
+            pins: occupant.pins.iter().map(|pin| pin.display().to_string()).collect(),
         }
     }
 }
@@ -201,14 +205,11 @@ fn verdict(checks: &[Check], interfaces: &[Interface]) -> Verdict {
 mod tests {
     use std::time::Duration;
 
-    use engine::{Mode, probe::Answer, program_info::ProgramInfo};
+    use engine::{Mode, ProgramFacts, probe::Answer};
     use serde_json::Value;
 
     use super::*;
-    use crate::doctor::{
-        fabricated::{healthy, veth},
-        facts::AttachedFact,
-    };
+    use crate::doctor::fabricated::{healthy, veth};
 
     fn names(path: &str, value: &Value, into: &mut Vec<String>) {
         match value {
@@ -225,15 +226,24 @@ mod tests {
     #[test]
     fn json_field_names_are_stable() {
         let mut facts = veth();
-        let info = ProgramInfo {
+        let program = ProgramFacts {
             id: 17,
             name: "pass".into(),
             tag: "614b434cd8324ecc".into(),
-            loaded_at: UNIX_EPOCH + Duration::from_millis(1500),
+            loaded: UNIX_EPOCH + Duration::from_millis(1500),
             uid: 0,
-            holders: vec![(7, "senko".into())],
+            map_ids: Vec::new(),
+            run_count: 0,
+            run_time: Duration::ZERO,
         };
-        facts.programs.push(AttachedFact { mode: Mode::Native, id: 17, info: Some(info) });
+        facts.programs.push(Occupant {
+            mode: Mode::Native,
+            program_id: 17,
+            program: Some(program),
+            links: Vec::new(),
+            pins: Vec::new(),
+            holders: vec![engine::Holder { pid: 7, command: "senko".into() }],
+        });
         let report = Report::new(&healthy(), &[facts], &["veth0".into()], SystemTime::now());
         let json = serde_json::to_value(&report).expect("plain data");
         let mut found = Vec::new();
@@ -247,7 +257,7 @@ mod tests {
             interfaces[].peer.up interfaces[].programs[].id interfaces[].programs[].mode \
             interfaces[].programs[].name interfaces[].programs[].tag interfaces[].programs[].loaded_at \
             interfaces[].programs[].uid interfaces[].programs[].holders[].pid \
-            interfaces[].programs[].holders[].command interfaces[].checks[].area interfaces[].checks[].name \
+            interfaces[].programs[].holders[].command interfaces[].programs[].pins interfaces[].checks[].area interfaces[].checks[].name \
             interfaces[].checks[].state interfaces[].checks[].found interfaces[].checks[].needed_for \
             interfaces[].checks[].remedy verdict.state verdict.summary verdict.missing verdict.undecided";
         assert_eq!(found, expected.split_whitespace().collect::<Vec<_>>());

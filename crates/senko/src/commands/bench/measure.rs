@@ -63,27 +63,38 @@ fn cpu_time() -> Result<f64, Failure> {
     Ok(now.tv_sec() as f64 * 1e9 + now.tv_nsec() as f64)
 }
 
-/// Rounds of anything else that costs time: medians, in the order of `parts`.
-pub fn rounds<'a, T>(
-    parts: impl Iterator<Item = T> + Clone + 'a,
-    mut one: impl FnMut(T) -> Result<f64, Failure>,
-) -> Result<Vec<f64>, Failure> {
-    let mut samples: Vec<Vec<f64>> = Vec::new();
-    for round in 0..=ROUNDS {
-        for (at, part) in parts.clone().enumerate() {
-            let figure = one(part)?;
-            match samples.get_mut(at) {
-                None => samples.push(Vec::new()),
-                // The first round only warms up.
-                Some(samples) if round > 0 => samples.push(figure),
-                Some(_) => {}
+/// Samples of things that were measured in turn, one of each a round.
+#[derive(Debug, Default)]
+pub struct Rounds(Vec<Vec<f64>>);
+
+impl Rounds {
+    /// Runs `count` rounds of `parts`, and one before them to warm up.
+    pub fn run<'a, T: 'a>(
+        count: usize,
+        parts: impl Iterator<Item = T> + Clone,
+        mut one: impl FnMut(T) -> Result<f64, Failure>,
+    ) -> Result<Self, Failure> {
+        let mut rounds = Vec::new();
+        for round in 0..=count {
+            let figures = parts.clone().map(&mut one).collect::<Result<Vec<f64>, Failure>>()?;
+            if round > 0 {
+                rounds.push(figures);
             }
         }
+        Ok(Self(rounds))
     }
-    Ok(samples.into_iter().map(median).collect())
+
+    pub fn median(&self, part: usize) -> f64 {
+        median(self.0.iter().map(|round| round[part]).collect())
+    }
+
+    /// Of one part over another, round by round: the machine's speed drifts, but less within a round.
+    pub fn ratio(&self, part: usize, over: usize) -> f64 {
+        median(self.0.iter().map(|round| round[part] / round[over]).collect())
+    }
 }
 
-pub fn median(mut samples: Vec<f64>) -> f64 {
+fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples.get(samples.len() / 2).copied().unwrap_or_default()
 }

@@ -26,6 +26,8 @@ pub struct Row {
 pub struct Beside {
     pub name: &'static str,
     pub value: f64,
+    /// The figure over it.
+    pub ratio: f64,
 }
 
 impl Row {
@@ -35,22 +37,34 @@ impl Row {
             name,
             value: ns,
             unit: "ns",
-            beside: Some(Beside { name: "floor", value: floor }),
+            beside: Some(Beside { name: "floor", value: floor, ratio: ns / floor }),
             bar: most.map(|most| format!("≤ floor + {most:.0} ns")),
             // The bar is in whole nanoseconds.
             holds: most.map(|most| (ns - floor).round() <= most),
         }
     }
 
-    /// A figure that may be at most `most` times another.
+    /// A figure beside another, and how many times the other it may be.
     pub fn ratio(name: &str, ns: f64, beside: &'static str, other: f64, most: Option<(f64, &str)>) -> Self {
+        Self::paired(name, ns, beside, other, ns / other, most)
+    }
+
+    /// As [`Row::ratio`], with a ratio that was taken round by round.
+    pub fn paired(
+        name: &str,
+        ns: f64,
+        beside: &'static str,
+        other: f64,
+        ratio: f64,
+        most: Option<(f64, &str)>,
+    ) -> Self {
         Self {
             name: name.into(),
             value: ns,
             unit: "ns",
-            beside: Some(Beside { name: beside, value: other }),
+            beside: Some(Beside { name: beside, value: other, ratio }),
             bar: most.map(|(_, words)| words.into()),
-            holds: most.map(|(most, _)| ns <= other * most),
+            holds: most.map(|(most, _)| ratio <= most),
         }
     }
 
@@ -62,10 +76,10 @@ impl Row {
 
     fn compared(&self) -> String {
         match &self.beside {
-            Some(Beside { name: "floor", value }) => {
-                format!("floor {value:.1}: +{:.1} ns, {:.2}x", self.value - value, self.value / value)
+            Some(Beside { name: "floor", value, ratio }) => {
+                format!("floor {value:.1}: {:+.1} ns, {ratio:.2}x", self.value - value)
             }
-            Some(Beside { name, value }) => format!("{name} {value:.1}: {:.3}x", self.value / value),
+            Some(Beside { name, value, ratio }) => format!("{name} {value:.1}: {ratio:.3}x"),
             None => String::new(),
         }
     }

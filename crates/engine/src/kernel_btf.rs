@@ -1,31 +1,62 @@
-//! Ids of types in the kernel's own BTF.
+//! Ids of types and offsets of fields in the kernel's own BTF.
 
 /// `BTF_KIND_TYPEDEF`.
 pub const TYPEDEF: u32 = 8;
 /// `BTF_KIND_FUNC`.
 pub const FUNC: u32 = 12;
 
+/// `BTF_KIND_STRUCT`.
+pub const STRUCT: u32 = 4;
+
 /// The id of a type by kind and name (`Documentation/bpf/btf.rst`); ids count from 1 in the order of the file.
 pub fn type_id(btf: &[u8], kind: u32, name: &str) -> Option<u32> {
+    Some(find(btf, kind, name)?.id)
+}
+
+/// Byte offset of a plain field of a struct; fields of anonymous structs inside it are not searched.
+pub fn field_offset(btf: &[u8], structure: &str, field: &str) -> Option<u32> {
+    let found = find(btf, STRUCT, structure)?;
+    let bitfields = found.info >> 31 != 0;
+    let member = (0..members(found.info))
+        .map(|member| found.at + 12 + member * 12)
+        .find(|at| word(btf, *at).is_some_and(|name| is_name(btf, name, field)))?;
+    let bits = word(btf, member + 8)?;
+    Some(if bitfields { bits & 0x00ff_ffff } else { bits } / 8)
+}
+
+/// Where a type stands.
+struct Found {
+    id: u32,
+    at: usize,
+    info: u32,
+}
+
+fn find(btf: &[u8], kind: u32, name: &str) -> Option<Found> {
     let header = word(btf, 4)? as usize;
     let mut at = header + word(btf, 8)? as usize;
     let end = at + word(btf, 12)? as usize;
-    let strings = header + word(btf, 16)? as usize;
     let mut id = 1;
     while at < end {
         let info = word(btf, at + 4)?;
         let this = (info >> 24) & 0x1f;
-        if this == kind {
-            let start = strings + word(btf, at)? as usize;
-            let text = btf.get(start..start + name.len() + 1)?;
-            if text.split_last() == Some((&0, name.as_bytes())) {
-                return Some(id);
-            }
+        if this == kind && is_name(btf, word(btf, at)?, name) {
+            return Some(Found { id, at, info });
         }
-        at += 12 + bytes_behind(this, (info & 0xffff) as usize)?;
+        at += 12 + bytes_behind(this, members(info))?;
         id += 1;
     }
     None
+}
+
+fn members(info: u32) -> usize {
+    (info & 0xffff) as usize
+}
+
+/// Whether the string at an offset of the string section is `name`.
+fn is_name(btf: &[u8], offset: u32, name: &str) -> bool {
+    let start = || Some(word(btf, 4)? as usize + word(btf, 16)? as usize + offset as usize);
+    let text = start().and_then(|start| btf.get(start..start + name.len() + 1));
+    text.and_then(|text| text.split_last()) == Some((&0, name.as_bytes()))
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {

@@ -1,0 +1,70 @@
+//! The golden vectors of the functions, in the kernel.
+
+mod kernel;
+
+use abi::Stage;
+use capture::{cli::FilterArgs, filter::FilterValues};
+use clap::Parser as _;
+use counter::model;
+use engine::PipelineBuilder;
+use testkit::{
+    vectors::{CaptureConfig, CaptureResult, CounterConfig, CounterResult, NoResult, load},
+    world::World,
+};
+
+use crate::kernel::{Capturing, Reflecting};
+
+#[test]
+fn counter() {
+    for vectors in load::<CounterConfig, CounterResult>("counter") {
+        let pipeline = kernel::counter(vectors.config.icmp_types);
+        for packet in vectors.packets {
+            let place = format!("{}: {}", vectors.file, packet.name);
+            let before = kernel::counts(&pipeline);
+            assert_eq!(kernel::run(&pipeline, &packet.input), (packet.verdict, packet.output), "{place}");
+            let counted = kernel::difference(&kernel::counts(&pipeline), &before);
+            let rows: Vec<String> = counted.into_keys().map(model::label).collect();
+            assert_eq!(rows, packet.result.rows, "{place}");
+        }
+    }
+}
+
+#[derive(Debug, clap::Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+#[test]
+fn capture() {
+    for vectors in load::<CaptureConfig, CaptureResult>("capture") {
+        let typed = ["dump".to_owned()].into_iter().chain(vectors.config.filter);
+        let args = CommandLine::try_parse_from(typed).expect("arguments of senko dump").filter;
+        let filter = FilterValues::from_args(&args).expect("a filter that can match");
+        let mut capturing = Capturing::load(PipelineBuilder::new(&[Stage::Capture]), &filter, 65504);
+        for packet in vectors.packets {
+            let place = format!("{}: {}", vectors.file, packet.name);
+            let judged = kernel::run(&capturing.pipeline, &packet.input);
+            assert_eq!(judged, (packet.verdict, packet.output), "{place}");
+            let records = capturing.records();
+            assert_eq!(records.len(), usize::from(packet.result.captured), "{place}");
+            for (header, bytes) in records {
+                assert_eq!((header.reason, bytes), (packet.reason as u32, packet.input.clone()), "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn redirect() {
+    for vectors in load::<World, NoResult>("redirect") {
+        kernel::in_namespace(|| {
+            let reflecting = Reflecting::build(vectors.config, PipelineBuilder::new(&[Stage::Redirect]));
+            for packet in vectors.packets {
+                let expected = (packet.verdict, packet.reason, packet.output);
+                let place = format!("{}: {}", vectors.file, packet.name);
+                assert_eq!(reflecting.judge(&packet.input), expected, "{place}");
+            }
+        });
+    }
+}
