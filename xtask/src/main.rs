@@ -1,6 +1,7 @@
-//! The project's chores: `cargo xtask setup | demo | test | bench`.
+//! The project's chores: `cargo xtask setup | demo | test | bench | build-bpf`.
 
 mod bench;
+mod build_bpf;
 mod command;
 mod demo;
 mod setup;
@@ -22,6 +23,8 @@ enum Chore {
     Test(test::TestArgs),
     /// Measure ns per packet against the bare floor
     Bench(bench::BenchArgs),
+    /// Build an eBPF crate of your own and print the object's path
+    BuildBpf(build_bpf::BuildBpfArgs),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
         Chore::Demo => demo::run(),
         Chore::Test(args) => test::run(&args),
         Chore::Bench(args) => bench::run(&args),
+        Chore::BuildBpf(args) => build_bpf::run(&args),
     };
     match result {
         Ok(code) => code,
