@@ -108,7 +108,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// The last of the rows for which `wanted` holds: rows are totals.
-pub fn last<'a>(rows: &'a [Value], wanted: impl Fn(&Value) -> bool) -> Option<&'a Value> {
+pub fn last(rows: &[Value], wanted: impl Fn(&Value) -> bool) -> Option<&Value> {
     rows.iter().rev().find(|row| wanted(row))
 }
 

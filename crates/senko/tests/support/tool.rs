@@ -208,11 +208,8 @@ impl Lines {
     /// Everything, once the child has closed its end.
     fn all(&mut self) -> String {
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => self.seen.push(line),
-                Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
-            }
+        while let Ok(line) = self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
         }
         self.seen.iter().flat_map(|line| [line, "\n"]).collect()
     }
