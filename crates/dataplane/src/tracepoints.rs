@@ -28,11 +28,26 @@ static REDIRECT_ERRORS: PerCpuHashMap<RedirectError, u64, 1024> = PerCpuHashMap:
 #[unsafe(no_mangle)]
 static NETDEV_IFINDEX: Global<u32> = Global::new(0);
 
+/// Byte offset of `nd_net`, a pointer to `struct net`, in it.
+#[unsafe(no_mangle)]
+static NETDEV_NET: Global<u32> = Global::new(0);
+
+/// Byte offset of `ns.inum` in `struct net`.
+#[unsafe(no_mangle)]
+static NET_INUM: Global<u32> = Global::new(0);
+
+/// The network namespace whose devices count, by its inode number; 0: all do. The tracepoints are the whole system's,
+/// and an ifindex is unique only inside its namespace.
+#[unsafe(no_mangle)]
+static NETNS: Global<u32> = Global::new(0);
+
 /// `xdp_redirect_err(dev, xdp, tgt, err, map_type, map_id, index)`.
 #[raw_tracepoint(tracepoint = "xdp_redirect_err")]
 pub fn redirect_error(ctx: RawTracePointContext) -> i32 {
-    let errno: i32 = ctx.arg(3);
-    record(errno, 0, ifindex_of(ctx.arg(0)), 1);
+    let device = ctx.arg(0);
+    if is_ours(device) {
+        record(ctx.arg(3), 0, ifindex_of(device), 1);
+    }
     0
 }
 
@@ -40,22 +55,37 @@ pub fn redirect_error(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint(tracepoint = "xdp_devmap_xmit")]
 pub fn devmap_transmit(ctx: RawTracePointContext) -> i32 {
     let drops: i32 = ctx.arg(3);
-    if drops > 0 {
-        let errno: i32 = ctx.arg(4);
-        record(errno, 1, ifindex_of(ctx.arg(1)), drops as u64);
+    let device = ctx.arg(1);
+    if drops > 0 && is_ours(device) {
+        record(ctx.arg(4), 1, ifindex_of(device), drops as u64);
     }
     0
 }
 
 #[inline(always)]
 fn ifindex_of(device: *const u8) -> u32 {
-    let offset = NETDEV_IFINDEX.load();
-    if offset == 0 {
-        return 0;
+    match NETDEV_IFINDEX.load() {
+        0 => 0,
+        offset => read(device, offset).unwrap_or(0),
     }
-    // SAFETY: the tracepoint hands us a live net_device, and the offset is from this kernel's BTF; the helper checks
+}
+
+/// Whether a device is in the namespace that was asked for. What cannot be read counts.
+#[inline(always)]
+fn is_ours(device: *const u8) -> bool {
+    let netns = NETNS.load();
+    if netns == 0 {
+        return true;
+    }
+    let Some(net) = read::<*const u8>(device, NETDEV_NET.load()) else { return true };
+    read::<u32>(net, NET_INUM.load()).is_none_or(|inum| inum == netns)
+}
+
+#[inline(always)]
+fn read<T>(object: *const u8, offset: u32) -> Option<T> {
+    // SAFETY: the tracepoint hands us a live net_device, and the offsets are from this kernel's BTF; the helper checks
     // the access anyway.
-    unsafe { bpf_probe_read_kernel(device.wrapping_add(offset as usize).cast::<u32>()) }.unwrap_or(0)
+    unsafe { bpf_probe_read_kernel(object.wrapping_add(offset as usize).cast::<T>()) }.ok()
 }
 
 #[inline(always)]

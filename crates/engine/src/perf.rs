@@ -19,14 +19,12 @@ use crate::{Error, Map, possible_cpus, ring::Records};
 const DATA_PAGES: usize = 256;
 const DATA_HEAD: usize = 1024;
 const DATA_TAIL: usize = 1032;
-const RECORD_LOST: u32 = 2;
 const RECORD_SAMPLE: u32 = 9;
 
 /// The reader of all CPUs' rings.
 #[derive(Debug)]
 pub struct PerfReader {
     rings: Vec<Ring>,
-    lost: u64,
     record: Vec<u8>,
 }
 
@@ -54,12 +52,7 @@ impl PerfReader {
             map.set(&(cpu as u32), &event.as_raw_fd().cast_unsigned())?;
             rings.push(Ring::new(event)?);
         }
-        Ok(Self { rings, lost: 0, record: Vec::new() })
-    }
-
-    /// Records that found their ring full.
-    pub fn lost(&self) -> u64 {
-        self.lost
+        Ok(Self { rings, record: Vec::new() })
     }
 }
 
@@ -81,10 +74,7 @@ impl Records for PerfReader {
                         each(&self.record[12..]);
                         records += 1;
                     }
-                    RECORD_LOST if size >= 24 => {
-                        let lost: [u8; 8] = self.record[16..24].try_into().expect("eight bytes");
-                        self.lost += u64::from_ne_bytes(lost);
-                    }
+                    // Such as the kernel's own account of losses, which comes only with the next record.
                     _ => {}
                 }
                 tail += size.max(8) as u64;

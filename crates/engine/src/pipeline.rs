@@ -111,7 +111,7 @@ impl PipelineBuilder {
         if matches!(mode, Mode::Auto | Mode::Native) {
             match pipeline.attach(interface, Mode::Native) {
                 Ok(attachment) => return Ok((pipeline, attachment)),
-                Err(error) if refuses_mtu(&error, interface) => {
+                Err(error) if may_be_mtu(&error) => {
                     if let Ok(frags) = self.clone().frags().load()
                         && let Ok(attachment) = frags.attach(interface, Mode::Native)
                     {
@@ -132,13 +132,11 @@ impl PipelineBuilder {
     }
 }
 
-/// One page holds about this much of a frame; above, drivers refuse programs that know one buffer only.
-const ONE_BUFFER: u32 = 3000;
-
-fn refuses_mtu(error: &Error, interface: &str) -> bool {
+/// What drivers answer when an MTU does not fit one buffer (`veth_xdp_set`, `virtnet_xdp_set` and others); of a veth the
+/// peer's MTU counts, so the interface's own tells nothing. Trying again costs one verification.
+fn may_be_mtu(error: &Error) -> bool {
     let Error::Attach { source, .. } = error else { return false };
-    matches!(source.raw_os_error(), Some(libc::ERANGE | libc::EINVAL | libc::EOPNOTSUPP))
-        && crate::netlink::link(interface).is_ok_and(|link| link.mtu > ONE_BUFFER)
+    matches!(source.raw_os_error(), Some(libc::ERANGE | libc::EINVAL))
 }
 
 shared! {

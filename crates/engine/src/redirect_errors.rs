@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    os::fd::OwnedFd,
+    fs,
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
 };
 
 use abi::shared;
@@ -30,8 +31,16 @@ pub struct RedirectErrors {
 
 const MAP: &str = "REDIRECT_ERRORS";
 
+/// Offsets of a device's namespace and of a namespace's number, and the number of ours.
+fn namespace() -> Option<(u32, u32, u32)> {
+    let device_net = btf::kernel_field_offset("net_device", "nd_net")?;
+    let net_inum = btf::kernel_field_offset("net", "ns")? + btf::kernel_field_offset("ns_common", "inum")?;
+    let ours = fs::metadata("/proc/thread-self/ns/net").ok()?.ino();
+    Some((device_net, net_inum, u32::try_from(ours).ok()?))
+}
+
 impl RedirectErrors {
-    /// Begins to count. The tracepoints are the whole system's; [`RedirectErrors::read`] tells devices apart.
+    /// Begins to count, of the devices of this network namespace where the kernel's BTF says how to tell.
     pub fn start() -> Result<Self, Error> {
         let mut choices = LoadChoices {
             programs: vec!["redirect_error".into(), "devmap_transmit".into()],
@@ -39,6 +48,9 @@ impl RedirectErrors {
         };
         let offset = btf::kernel_field_offset("net_device", "ifindex").unwrap_or(0);
         choices.globals.set("NETDEV_IFINDEX", offset);
+        if let Some((device_net, net_inum, netns)) = namespace() {
+            choices.globals.set("NETDEV_NET", device_net).set("NET_INUM", net_inum).set("NETNS", netns);
+        }
         for (map, entries) in pipeline::smallest_maps() {
             choices.maps.insert(map.into(), MapChoice { max_entries: Some(entries), ..MapChoice::default() });
         }

@@ -138,7 +138,8 @@ fn a_second_instance_on_the_same_hook() {
         let before = programs(h2, "to-h1");
         for tool in TOOLS {
             for second in ["auto", "native", "generic"] {
-                Tool::run(h2, &[tool, &["--mode", second]].concat()).refused(5, &["to-h1", "senko"]);
+                Tool::run(h2, &[tool, &["--mode", second]].concat())
+                    .refused(5, &["to-h1 already runs the XDP program `senko`"]);
                 assert_eq!(programs(h2, "to-h1"), before, "{tool:?}: {mode} {second}");
             }
         }

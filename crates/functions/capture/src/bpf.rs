@@ -5,10 +5,10 @@ use core::ptr;
 
 use abi::{Action, Reason};
 use aya_ebpf::{
-    Global,
-    bindings::{BPF_RB_NO_WAKEUP, xdp_md},
+    EbpfContext as _, Global,
+    bindings::{BPF_F_CURRENT_CPU, BPF_RB_NO_WAKEUP, xdp_md},
     btf_maps::{PerCpuArray, PerfEventByteArray, RingBuf},
-    helpers::{bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_submit},
+    helpers::{bpf_ktime_get_ns, bpf_perf_event_output, bpf_ringbuf_discard, bpf_ringbuf_submit},
     macros::btf_map,
     programs::XdpContext,
 };
@@ -27,7 +27,7 @@ static RECORDS: RingBuf<u8, { RING_BYTES as usize }> = RingBuf::new();
 #[btf_map]
 static PERF_RECORDS: PerfEventByteArray = PerfEventByteArray::new();
 
-/// Records that found the ring full.
+/// Records that found the buffer full.
 #[btf_map]
 static CAPTURE_LOST: PerCpuArray<u64, 1> = PerCpuArray::new();
 
@@ -146,10 +146,14 @@ pub fn finish(ctx: &XdpContext, pending: Pending, length: u64, action: Action, r
                 reason: reason as u32,
                 ifindex: ctx.ingress_ifindex() as u32,
             };
-            // SAFETY: the header has no padding; its bytes live until the call returns.
-            let bytes =
-                unsafe { core::slice::from_raw_parts(ptr::from_ref(&header).cast(), HEADER as usize) };
-            PERF_RECORDS.output(ctx, bytes, captured as u32);
+            // aya's own wrapper throws the result away, and a full buffer must be counted.
+            let map = ptr::from_ref(&PERF_RECORDS).cast_mut().cast();
+            let flags = captured << 32 | BPF_F_CURRENT_CPU;
+            let bytes = ptr::from_ref(&header).cast_mut().cast();
+            // SAFETY: the map is a perf event array; the header has no padding and lives until the call returns.
+            if unsafe { bpf_perf_event_output(ctx.as_ptr(), map, flags, bytes, u64::from(HEADER)) } != 0 {
+                count_lost();
+            }
         }
     }
 }
@@ -181,10 +185,7 @@ fn reserve(ctx: &XdpContext, length: u64) -> *mut u8 {
 #[inline(always)]
 fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u64, wanted: u64) -> *mut u8 {
     let Some(mut bytes) = RECORDS.reserve_bytes(SIZE, 0) else {
-        if let Some(lost) = CAPTURE_LOST.get_ptr_mut(0) {
-            // SAFETY: this CPU's own value.
-            unsafe { *lost += 1 };
-        }
+        count_lost();
         return ptr::null_mut();
     };
     let record = bytes.as_mut_ptr();
@@ -223,5 +224,13 @@ unsafe fn load_bytes(ctx: &XdpContext, data: *mut u8, length: u64) -> i64 {
     unsafe {
         let helper: Helper = core::mem::transmute(189_usize);
         helper(ctx.ctx, 0, data, length)
+    }
+}
+
+#[inline(always)]
+fn count_lost() {
+    if let Some(lost) = CAPTURE_LOST.get_ptr_mut(0) {
+        // SAFETY: this CPU's own value.
+        unsafe { *lost += 1 };
     }
 }

@@ -57,7 +57,7 @@ pub fn run(args: DumpArgs, global: &Global) -> Result<u8, Failure> {
         .map_err(|error| Failure::usage(error.to_string(), None))?;
     let perf =
         args.buffer == Buffer::Perf || (args.buffer == Buffer::Auto && engine::kernel_release() < RING_SINCE);
-    let mut output = Output::open(&args.options, &args.interfaces, global.json)?;
+    let output = Output::open(&args.options, &args.interfaces, global.json)?;
     let clock = Clock::new(args.tool.duration)?;
     let builder = builder(&filter, args.options.snaplen(), perf);
     let mut ports = Vec::new();
@@ -65,15 +65,14 @@ pub fn run(args: DumpArgs, global: &Global) -> Result<u8, Failure> {
         ports.push(Port::start(&builder, interface, &args.tool, perf)?);
     }
 
-    let wall = wall_clock_offset();
-    let mut left = args.options.count.unwrap_or(u64::MAX);
-    let mut captured = 0_u64;
+    let left = args.options.count.unwrap_or(u64::MAX);
+    let mut progress = Progress { output, wall: wall_clock_offset(), left, captured: 0 };
     let result = loop {
         let go_on = clock.wait_until(Instant::now() + TICK);
-        if let Err(failure) = drain(&mut ports, &mut output, wall, &mut left, &mut captured) {
+        if let Err(failure) = drain(&mut ports, &mut progress) {
             break Err(failure);
         }
-        if !go_on || left == 0 {
+        if !go_on || progress.left == 0 {
             break Ok(());
         }
         if let Some(gone) = ports.iter().find(|port| !port.running.is_alive()) {
@@ -81,6 +80,7 @@ pub fn run(args: DumpArgs, global: &Global) -> Result<u8, Failure> {
         }
     };
     let lost: u64 = ports.iter().map(Port::lost).sum();
+    let Progress { output, captured, .. } = progress;
     say(format_args!("{captured} packets captured, {lost} lost because the buffer was full"));
     result.and_then(|()| output.finish()).map(|()| 0)
 }
@@ -134,42 +134,61 @@ impl Port {
     }
 
     fn lost(&self) -> u64 {
-        let ring: u64 = self.lost.get_per_cpu::<u32, u64>(&0).map_or(0, |lost| lost.into_iter().sum());
-        match &self.records {
-            Source::Ring(_) => ring,
-            Source::Perf(perf) => ring + perf.lost(),
-        }
+        self.lost.get_per_cpu::<u32, u64>(&0).map_or(0, |lost| lost.into_iter().sum())
     }
 }
 
-/// Prints or writes all packets that are there, until `left` are done.
-fn drain(
-    ports: &mut [Port],
-    output: &mut Output,
+/// What is done with the packets, and how many more are wanted.
+struct Progress {
+    output: Output,
+    /// Nanoseconds to add to a packet's time.
     wall: i128,
-    left: &mut u64,
-    captured: &mut u64,
-) -> Result<(), Failure> {
+    left: u64,
+    captured: u64,
+}
+
+impl Progress {
+    fn packet(&mut self, interface: usize, record: &[u8]) -> Result<(), Failure> {
+        if self.left == 0 {
+            return Ok(());
+        }
+        let Some(packet) = Packet::from_record(record) else { return Ok(()) };
+        self.left -= 1;
+        self.captured += 1;
+        let time = Duration::from_nanos((i128::from(packet.header.time) + self.wall).max(0) as u64);
+        self.output.packet(interface, time, &packet)
+    }
+}
+
+/// Prints or writes all packets that are there, in the order in which they came.
+fn drain(ports: &mut [Port], progress: &mut Progress) -> Result<(), Failure> {
     let mut result = Ok(());
+    if let [Port { records: Source::Ring(ring), .. }] = ports {
+        // One ring is in order by itself, and need not be copied.
+        ring.drain(&mut |record| {
+            if result.is_ok() {
+                result = progress.packet(0, record);
+            }
+        });
+        result?;
+        return progress.output.flush();
+    }
+    let mut records: Vec<(u64, usize, Vec<u8>)> = Vec::new();
     for (interface, port) in ports.iter_mut().enumerate() {
         let mut each = |record: &[u8]| {
-            if *left == 0 || result.is_err() {
-                return;
-            }
-            if let Some(packet) = Packet::from_record(record) {
-                *left -= 1;
-                *captured += 1;
-                let time = Duration::from_nanos((i128::from(packet.header.time) + wall).max(0) as u64);
-                result = output.packet(interface, time, &packet);
-            }
+            let time = Packet::from_record(record).map_or(0, |packet| packet.header.time);
+            records.push((time, interface, record.to_vec()));
         };
         match &mut port.records {
             Source::Ring(ring) => ring.drain(&mut each),
             Source::Perf(perf) => perf.drain(&mut each),
         };
     }
-    result?;
-    output.flush()
+    records.sort_by_key(|(time, ..)| *time);
+    for (_, interface, record) in records {
+        progress.packet(interface, &record)?;
+    }
+    progress.output.flush()
 }
 
 /// Nanoseconds from the kernel's monotonic clock to the time since 1970.
