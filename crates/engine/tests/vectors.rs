@@ -8,11 +8,12 @@ use clap::Parser as _;
 use counter::model;
 use engine::PipelineBuilder;
 use testkit::{
-    vectors::{CaptureConfig, CaptureResult, CounterConfig, CounterResult, NoResult, load},
+    prefixes::Lists,
+    vectors::{CaptureConfig, CaptureResult, CounterConfig, CounterResult, FirewallResult, NoResult, load},
     world::World,
 };
 
-use crate::kernel::{Capturing, Reflecting};
+use crate::kernel::{Capturing, Reflecting, filtering::Filtering};
 
 #[test]
 fn counter() {
@@ -51,6 +52,28 @@ fn capture() {
             for (header, bytes) in records {
                 assert_eq!((header.reason, bytes), (packet.reason as u32, packet.input.clone()), "{place}");
             }
+        }
+    }
+}
+
+#[test]
+fn firewall() {
+    for vectors in load::<Lists, FirewallResult>("firewall") {
+        let filtering = Filtering::new(&vectors.config, 0);
+        // Slots count from 0, through one list after the other.
+        let prefixes = [&vectors.config.drop[..], &vectors.config.allow[..]].concat();
+        for packet in vectors.packets {
+            let place = format!("{}: {}", vectors.file, packet.name);
+            let before = filtering.hits();
+            let expected = (packet.verdict, packet.reason, packet.output);
+            assert_eq!(filtering.judge(&packet.input), expected, "{place}");
+            let after = filtering.hits();
+            let counted: Vec<&String> = after
+                .iter()
+                .filter(|(slot, hit)| before.get(slot) != Some(hit))
+                .map(|(slot, _)| &prefixes[*slot as usize])
+                .collect();
+            assert_eq!(counted, Vec::from_iter(&packet.result.hit), "{place}");
         }
     }
 }

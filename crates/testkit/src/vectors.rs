@@ -67,6 +67,14 @@ pub struct CaptureResult {
     pub captured: bool,
 }
 
+/// `result` of firewall's vectors. `[config]` is a `prefixes::Lists`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirewallResult {
+    /// The prefix that counts the packet.
+    pub hit: Option<String>,
+}
+
 /// `result` where verdict, reason and bytes are all.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
 
+pub mod filtering;
+
 use std::{
     collections::BTreeMap,
     io::Write as _,
@@ -15,7 +17,7 @@ use counter::{
     rows::{self, Snapshot},
     shared::{Count, ETHERTYPES, slot},
 };
-use engine::{Attachment, Mode, Pipeline, PipelineBuilder, Records as _, RingReader};
+use engine::{Attachment, Mode, Pipeline, PipelineBuilder, Records as _, RingReader, TestRun};
 use nix::sched::{CloneFlags, unshare};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use redirect::shared::mode;
@@ -150,13 +152,20 @@ impl Reflecting {
 
     /// Verdict, reason and bytes for a frame that port 0 receives.
     pub fn judge(&self, frame: &[u8]) -> (Action, Reason, Vec<u8>) {
-        let before = packets(&self.pipeline);
-        let run = self.pipeline.program().test_run_on(frame, self.attachment.ifindex, 1).expect("test run");
-        let after = packets(&self.pipeline);
-        let counted: Vec<Reason> = after.iter().filter(|(r, n)| before[r] != **n).map(|(r, _)| *r).collect();
-        assert_eq!(counted.len(), 1, "a frame has one reason: {counted:?}");
-        (Action::from_code(run.action).expect("an XDP action"), counted[0], run.frame)
+        let ifindex = self.attachment.ifindex;
+        let run = || self.pipeline.program().test_run_on(frame, ifindex, 1).expect("test run");
+        judged(&self.pipeline, run)
     }
+}
+
+/// Verdict, reason and bytes of one run.
+pub fn judged(pipeline: &Pipeline, run: impl FnOnce() -> TestRun) -> (Action, Reason, Vec<u8>) {
+    let before = packets(pipeline);
+    let run = run();
+    let after = packets(pipeline);
+    let counted: Vec<Reason> = after.iter().filter(|(r, n)| before[r] != **n).map(|(r, _)| *r).collect();
+    assert_eq!(counted.len(), 1, "a frame has one reason: {counted:?}");
+    (Action::from_code(run.action).expect("an XDP action"), counted[0], run.frame)
 }
 
 fn packets(pipeline: &Pipeline) -> BTreeMap<Reason, u64> {

@@ -13,6 +13,8 @@ pub mod cli;
 #[cfg(not(target_arch = "bpf"))]
 pub mod list;
 #[cfg(not(target_arch = "bpf"))]
+pub mod model;
+#[cfg(not(target_arch = "bpf"))]
 pub mod policy;
 #[cfg(not(target_arch = "bpf"))]
 pub mod rows;
