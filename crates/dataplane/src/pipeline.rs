@@ -87,7 +87,7 @@ fn judge(ctx: &XdpContext, frame: &mut Frame<'_>, length: u64, stages: u32) -> (
             Err(malformed) => break 'malformed malformed,
         }
     };
-    judge_malformed(ctx, malformed, length, stages)
+    judge_malformed(ctx, frame, malformed, length, stages)
 }
 
 #[inline(always)]
@@ -129,17 +129,28 @@ fn decide(ctx: &XdpContext, frame: &mut Frame<'_>, headers: &Headers, length: u6
     Step::Next
 }
 
-/// A malformed frame has no addresses to decide on: it is counted, shown, and left to the kernel; a cable carries it.
+/// A malformed frame is counted, shown, judged by its source where it has one, and left to the kernel; a cable carries it.
 #[inline(always)]
-fn judge_malformed(ctx: &XdpContext, malformed: Malformed, length: u64, stages: u32) -> (Action, Reason) {
+fn judge_malformed(
+    ctx: &XdpContext,
+    frame: &Frame<'_>,
+    malformed: Malformed,
+    length: u64,
+    stages: u32,
+) -> (Action, Reason) {
     if stages & Stage::Counter.bit() != 0 {
         counter::bpf::count_malformed(malformed, length);
     }
-    let step = if stages & Stage::Redirect.bit() != 0 && redirect::bpf::is_cross_connect() {
-        redirect::bpf::cross()
-    } else {
-        Step::Done(Action::Pass, Reason::Malformed)
-    };
+    let mut step = Step::Next;
+    if stages & Stage::Firewall.bit() != 0 {
+        step = firewall::bpf::run_malformed(frame, length);
+    }
+    if step == Step::Next && stages & Stage::Redirect.bit() != 0 && redirect::bpf::is_cross_connect() {
+        step = redirect::bpf::cross();
+    }
+    if step == Step::Next {
+        step = Step::Done(Action::Pass, Reason::Malformed);
+    }
     let (action, reason) = done(step);
     if stages & Stage::Capture.bit() != 0 {
         let pending = capture::bpf::begin_malformed(ctx, length);

@@ -34,6 +34,12 @@ pub fn run(frame: &Frame<'_>, headers: &Headers, length: u64) -> Step {
     logic::process(frame, headers, length, &mut Maps)
 }
 
+/// Runs the stage on a malformed frame.
+#[inline(always)]
+pub fn run_malformed(frame: &Frame<'_>, length: u64) -> Step {
+    logic::process_malformed(frame, length, &mut Maps)
+}
+
 struct Maps;
 
 impl TablesV4 for Maps {

@@ -46,14 +46,30 @@ pub fn rules(drop: &[String], allow: &[String]) -> Vec<Rule> {
 
 /// What becomes of a frame in a pipeline with no other stage, and the rule that counts it.
 pub fn judge<'a>(frame: &[u8], rules: &'a [Rule]) -> (Step, Option<&'a Rule>) {
-    let Ok(dissected) = model::dissect(frame, frame.len()) else {
-        return (Step::Done(Action::Pass, Reason::Malformed), None);
+    let (source, otherwise) = match model::dissect(frame, frame.len()) {
+        Ok(dissected) => (dissected.ip.map(|ip| ip.source), Step::Next),
+        Err(_) => (source_anyway(frame), Step::Done(Action::Pass, Reason::Malformed)),
     };
-    let Some(ip) = dissected.ip else { return (Step::Next, None) };
-    let hit = rules.iter().filter(|rule| rule.covers(ip.source)).max_by_key(|rule| rule.length);
+    let covering = rules.iter().filter(|rule| source.is_some_and(|source| rule.covers(source)));
+    let hit = covering.max_by_key(|rule| rule.length);
     let step = match hit {
         Some(rule) if rule.verdict == Verdict::Drop => Step::Done(Action::Drop, Reason::FirewallDrop),
-        _ => Step::Next,
+        _ => otherwise,
     };
     (step, hit)
+}
+
+/// The source of a fixed IP header behind at most two tags, of a frame that is malformed somewhere else.
+fn source_anyway(frame: &[u8]) -> Option<&[u8]> {
+    let mut rest = frame.get(12..)?;
+    for _ in 0..2 {
+        if matches!(rest.get(..2)?, [0x81 | 0x91, 0x00] | [0x88, 0xa8]) {
+            rest = rest.get(4..)?;
+        }
+    }
+    match (rest.get(..2)?, rest.get(2..)?) {
+        ([0x08, 0x00], packet) if packet.len() >= 20 && packet[0] / 16 == 4 => Some(&packet[12..16]),
+        ([0x86, 0xdd], packet) if packet.len() >= 40 && packet[0] / 16 == 6 => Some(&packet[8..24]),
+        _ => None,
+    }
 }

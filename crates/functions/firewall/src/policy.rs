@@ -21,13 +21,8 @@ pub struct Counted {
     pub prefixes: usize,
     /// One slot for the whole list, or one for each prefix.
     pub slots: Range<u32>,
-}
-
-impl Counted {
     /// Whether all prefixes share one counter.
-    pub fn is_shared(&self) -> bool {
-        self.slots.len() == 1 && self.prefixes != 1
-    }
+    pub shared: bool,
 }
 
 /// What the tables are to hold.
@@ -80,6 +75,7 @@ impl Policy {
                 verdict: list.verdict,
                 prefixes: list.prefixes.len(),
                 slots: first..policy.slots,
+                shared,
             });
         }
         policy.v4 = sorted(v4, lists, Cidr::V4)?;
@@ -138,7 +134,7 @@ mod tests {
         ];
         let policy = Policy::compile(&lists, false).expect("no duplicates");
         assert_eq!((policy.slots, policy.lists[0].slots.clone()), (2, 0..1));
-        assert!(policy.lists[0].is_shared() && !policy.lists[1].is_shared());
+        assert!(policy.lists[0].shared && !policy.lists[1].shared);
         let policy = Policy::compile(&lists, true).expect("no duplicates");
         assert_eq!(policy.slots as usize, COUNTED_EACH + 2);
     }

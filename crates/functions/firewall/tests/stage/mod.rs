@@ -43,7 +43,10 @@ impl Stage {
         let length = bytes.len() as u64;
         let step = match parse(&frame, length) {
             Ok(headers) => logic::process(&frame, &headers, length, self),
-            Err(_) => Step::Done(Action::Pass, Reason::Malformed),
+            Err(_) => match logic::process_malformed(&frame, length, self) {
+                Step::Next => Step::Done(Action::Pass, Reason::Malformed),
+                done => done,
+            },
         };
         (step, copy)
     }

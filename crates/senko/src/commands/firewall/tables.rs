@@ -66,8 +66,11 @@ impl Tables {
         self.change(ports, |tables| match prefix {
             Cidr::V4(prefix) => tables.v4.insert(prefix, value.0),
             Cidr::V6(prefix) => tables.v6.insert(prefix, value.0),
-        })?;
-        Ok(())
+        })
+        .map(drop)
+        .inspect_err(|_| {
+            self.free_slots.insert(slot);
+        })
     }
 
     /// Takes a prefix out.
@@ -78,8 +81,14 @@ impl Tables {
         })?;
         if let Some(value) = before {
             let slot = Value(value).slot();
-            if !self.lists.iter().any(|list| list.is_shared() && list.slots.contains(&slot)) {
-                self.free_slots.insert(slot);
+            match self.lists.iter_mut().find(|list| list.slots.contains(&slot)) {
+                // A row of the list's counter says how many prefixes it counts for.
+                Some(list) if list.shared => list.prefixes -= 1,
+                // The slots of a list say which list a prefix is of, so they serve no other.
+                Some(_) => {}
+                None => {
+                    self.free_slots.insert(slot);
+                }
             }
         }
         Ok(())
@@ -159,7 +168,7 @@ impl Tables {
         let hit = |slot: u32| hits.get(slot as usize).copied().unwrap_or(Hit { packets: 0, bytes: 0 });
         let mut rows: Vec<Row> = Vec::new();
         let mut shared = Vec::new();
-        for list in self.lists.iter().filter(|list| list.is_shared()) {
+        for list in self.lists.iter().filter(|list| list.shared) {
             let Hit { packets, bytes } = hit(list.slots.start);
             shared.push(list.slots.start);
             rows.push(Row {
