@@ -107,12 +107,27 @@ impl PipelineBuilder {
     /// Loads the program and attaches it. Where native mode refuses the interface's MTU, the program is loaded for
     /// frames of several buffers before generic mode is thought of.
     pub fn attach(&self, interface: &str, mode: Mode) -> Result<(Pipeline, Attachment), Error> {
-        let pipeline = self.load()?;
+        self.attach_prepared(interface, mode, |_| Ok(()))
+    }
+
+    /// As [`PipelineBuilder::attach`]; `prepare` fills the maps of the loaded program before a frame can meet it.
+    pub fn attach_prepared(
+        &self,
+        interface: &str,
+        mode: Mode,
+        prepare: impl Fn(&Pipeline) -> Result<(), Error>,
+    ) -> Result<(Pipeline, Attachment), Error> {
+        let load = |builder: &Self| {
+            let pipeline = builder.load()?;
+            prepare(&pipeline)?;
+            Ok::<Pipeline, Error>(pipeline)
+        };
+        let pipeline = load(self)?;
         if matches!(mode, Mode::Auto | Mode::Native) {
             match pipeline.attach(interface, Mode::Native) {
                 Ok(attachment) => return Ok((pipeline, attachment)),
                 Err(error) if may_be_mtu(&error) => {
-                    if let Ok(frags) = self.clone().frags().load()
+                    if let Ok(frags) = load(&self.clone().frags())
                         && let Ok(attachment) = frags.attach(interface, Mode::Native)
                     {
                         return Ok((frags, attachment));

@@ -10,7 +10,7 @@ use std::{
 
 use abi::{Reason, Stage, shared};
 use clap::Args;
-use engine::{Map, PipelineBuilder, RedirectErrors};
+use engine::{Map, Pipeline, PipelineBuilder, RedirectErrors};
 use redirect::{
     cli::RedirectOptions,
     rows::Row,
@@ -105,8 +105,9 @@ impl Instance {
         let indexes = [engine::ifindex(from)?, engine::ifindex(to)?];
         let mut ports = Vec::new();
         for (name, peer) in names.iter().zip([indexes[1], indexes[0]]) {
-            let (pipeline, attachment) = builder.attach(name, tool.mode.into())?;
-            pipeline.map("PEER_PORT")?.set(&PEER, &Port { ifindex: peer, program: 0 })?;
+            let (pipeline, attachment) = builder.attach_prepared(name, tool.mode.into(), |pipeline| {
+                pipeline.map("PEER_PORT")?.set(&PEER, &Port { ifindex: peer, program: 0 })
+            })?;
             announce(&attachment);
             ports.push(Running { pipeline, attachment });
         }
@@ -123,33 +124,27 @@ impl Instance {
             .map_entries("LOCAL", LOCAL_ADDRESSES);
         let mut ports = Vec::new();
         for interface in interfaces {
-            let (pipeline, attachment) = builder.attach(interface, tool.mode.into())?;
-            for ifindex in &indexes {
-                pipeline.map("REFLECT_PORTS")?.set(ifindex, &Port { ifindex: *ifindex, program: 0 })?;
-            }
+            let (pipeline, attachment) =
+                builder.attach_prepared(interface, tool.mode.into(), |pipeline| {
+                    for ifindex in &indexes {
+                        pipeline
+                            .map("REFLECT_PORTS")?
+                            .set(ifindex, &Port { ifindex: *ifindex, program: 0 })?;
+                    }
+                    set_local(pipeline)
+                })?;
             announce(&attachment);
             warn_if_not_forwarding(interface);
             ports.push(Running { pipeline, attachment });
         }
-        let instance = Self { ports, reflects: true };
-        instance.refresh_local()?;
-        Ok(instance)
+        Ok(Self { ports, reflects: true })
     }
 
-    /// Addresses come and go; those of the loopback interface are never asked for from outside.
+    /// Addresses come and go.
     fn refresh_local(&self) -> Result<(), Failure> {
-        if !self.reflects {
-            return Ok(());
-        }
-        let wanted: BTreeSet<[u32; 4]> = engine::netlink::local_addresses()?.into_iter().map(words).collect();
-        for port in &self.ports {
-            let map: &Map = port.pipeline.map("LOCAL")?;
-            let present: BTreeSet<[u32; 4]> = map.keys::<[u32; 4]>()?.into_iter().collect();
-            for address in wanted.difference(&present) {
-                map.set(address, &1_u32)?;
-            }
-            for address in present.difference(&wanted) {
-                map.remove(address)?;
+        if self.reflects {
+            for port in &self.ports {
+                set_local(&port.pipeline)?;
             }
         }
         Ok(())
@@ -179,6 +174,20 @@ impl Instance {
         }
         Ok(rows)
     }
+}
+
+/// Tells the data path which addresses are this host's now.
+fn set_local(pipeline: &Pipeline) -> Result<(), engine::Error> {
+    let wanted: BTreeSet<[u32; 4]> = engine::netlink::local_addresses()?.into_iter().map(words).collect();
+    let map: &Map = pipeline.map("LOCAL")?;
+    let present: BTreeSet<[u32; 4]> = map.keys::<[u32; 4]>()?.into_iter().collect();
+    for address in wanted.difference(&present) {
+        map.set(address, &1_u32)?;
+    }
+    for address in present.difference(&wanted) {
+        map.remove(address)?;
+    }
+    Ok(())
 }
 
 /// The words that the data path compares: host order, IPv4 in the last.
