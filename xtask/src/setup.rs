@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
+    sync::Once,
 };
 
 use anyhow::{Result, bail};
@@ -128,33 +129,34 @@ fn on_path(program: &str) -> bool {
         .any(|dir| dir.join(program).exists())
 }
 
-/// Whether apt knows the package; its lists are fetched first where there are none.
+/// Whether apt knows the package.
 fn apt_has(package: &str) -> bool {
     if !on_path("apt-get") {
         return false;
     }
-    let known = || {
-        let out = Command::new("apt-cache").args(["show", "--no-all-versions", package]).output();
-        out.is_ok_and(|out| out.status.success() && !out.stdout.is_empty())
-    };
-    known() || (is_root() && step("fetch apt's lists", &mut apt(&["update"])).is_ok() && known())
+    fetch_lists();
+    let out = Command::new("apt-cache").args(["show", "--no-all-versions", package]).output();
+    out.is_ok_and(|out| out.status.success() && !out.stdout.is_empty())
+}
+
+/// An image's lists are as old as the image, and name a compiler from before its security updates, or packages that are
+/// gone: they are fetched once, before anything is looked up. Without a network the old ones must do.
+fn fetch_lists() {
+    static ONCE: Once = Once::new();
+    if is_root() {
+        ONCE.call_once(|| {
+            let _ = step("fetch apt's lists", &mut apt(&["update"]));
+        });
+    }
 }
 
 fn apt_install(packages: &[String]) -> Result<()> {
     if !is_root() {
         bail!("missing packages: run\n  sudo apt-get install -y {}", packages.join(" "));
     }
-    let install = || {
-        let mut command = apt(&["install", "-y", "--no-install-recommends"]);
-        command.args(packages);
-        command
-    };
+    fetch_lists();
     let name = format!("apt-get install {}", packages.join(" "));
-    // Lists that are days old name versions that are gone.
-    step(&name, &mut install()).or_else(|_| {
-        step("fetch apt's lists", &mut apt(&["update"]))?;
-        step(&name, &mut install())
-    })
+    step(&name, apt(&["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
 fn apt(args: &[&str]) -> Command {

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crate::BPF_LINKER_VERSION;
+use crate::{BPF_LINKER_VERSION, OLDEST_LLVM};
 
 /// A compiler that can build `core` for BPF.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,9 @@ pub fn find() -> Result<Toolchain, Missing> {
 
 /// The compiler of this machine: rustup's where it can, because it is what most developers update.
 pub fn find_compiler() -> Option<Compiler> {
-    rustup_nightly().or_else(|| debian(Path::new("/usr/bin/rustc")))
+    rustup_nightly()
+        .or_else(|| debian(Path::new("/usr/bin/rustc")))
+        .filter(|compiler| compiler.llvm_major() >= OLDEST_LLVM)
 }
 
 /// Where `cargo xtask setup` installs the linker for one LLVM; a second version never overwrites the first.

@@ -16,6 +16,9 @@ pub use find::{Compiler, Missing, Toolchain, find, find_compiler, linker_dir};
 /// The one place where the linker's version is pinned.
 pub const BPF_LINKER_VERSION: &str = "0.13.0";
 
+/// The oldest LLVM that this bpf-linker can be built against. A compiler of an older one cannot be linked for.
+pub const OLDEST_LLVM: u32 = 21;
+
 /// Debian's packages that hold the compiler and the sources of `core`.
 pub const DEBIAN_COMPILER_PACKAGES: [&str; 2] = ["rustc-web", "rust-web-src"];
 
