@@ -7,7 +7,8 @@ pub mod logic;
 pub mod shared;
 
 #[cfg(not(target_arch = "bpf"))]
-pub mod cidr;
+pub use ::policy::cidr;
+
 #[cfg(not(target_arch = "bpf"))]
 pub mod cli;
 #[cfg(not(target_arch = "bpf"))]
