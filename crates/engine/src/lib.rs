@@ -8,6 +8,7 @@ pub mod bpffs;
 mod btf;
 pub mod capability;
 mod cpu;
+pub mod data_path;
 mod diagnose;
 mod elf;
 mod error;

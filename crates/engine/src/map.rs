@@ -151,7 +151,7 @@ impl Map {
         Self::from_fd(sys::fd_by_id(Command::MapFdById, id)?)
     }
 
-    fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         let mut info = [0; 88];
         sys::info(fd.as_fd(), &mut info)?;
         let word = |at: usize| u32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);

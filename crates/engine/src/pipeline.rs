@@ -149,7 +149,7 @@ impl PipelineBuilder {
 
 /// What drivers answer when an MTU does not fit one buffer (`veth_xdp_set`, `virtnet_xdp_set` and others); of a veth the
 /// peer's MTU counts, so the interface's own tells nothing. Trying again costs one verification.
-fn may_be_mtu(error: &Error) -> bool {
+pub(crate) fn may_be_mtu(error: &Error) -> bool {
     let Error::Attach { source, .. } = error else { return false };
     matches!(source.raw_os_error(), Some(libc::ERANGE | libc::EINVAL))
 }
