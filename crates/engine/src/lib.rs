@@ -51,7 +51,7 @@ pub use object::{Globals, LoadChoices, LoadedObject, MapChoice, ObjectFile};
 pub use occupancy::{MapUse, map_use};
 pub use owner::Holder;
 pub use perf::PerfReader;
-pub use pipeline::{Judged, Pipeline, PipelineBuilder, pipeline_object};
+pub use pipeline::{Pipeline, PipelineBuilder, pipeline_object, reasons};
 pub use program::{Program, ProgramKind, Refusal};
 pub use redirect_errors::RedirectErrors;
 pub use ring::{Records, RingReader};
