@@ -45,6 +45,8 @@ pub enum Contents {
     Entries { max_entries: u32, entries: Vec<(Vec<u8>, Vec<u8>)> },
     /// A devmap: keys, and interfaces by name.
     Ports { max_entries: u32, ports: Vec<(Vec<u8>, String)> },
+    /// A devmap hash whose keys are the interfaces' own indexes: interfaces by name.
+    PortsByIndex { max_entries: u32, names: Vec<String> },
     /// Written by the data path, kept from generation to generation. `zero`: elements of a per-CPU array that begin anew
     /// in this generation.
     Carried { max_entries: u32, zero: Vec<u32> },
