@@ -21,6 +21,19 @@ pub struct Tables {
     pub counted: Vec<Counted>,
 }
 
+impl Tables {
+    /// Lays another function's tables over these: of two values of one global, and of two contents of one map, the other's
+    /// stays.
+    pub fn lay_over(&mut self, other: Self) {
+        self.everywhere.lay_over(other.everywhere);
+        for (interface, knob) in other.on {
+            self.on.entry(interface).or_default().lay_over(knob);
+        }
+        self.maps.extend(other.maps);
+        self.counted.extend(other.counted);
+    }
+}
+
 /// Stages that are on, and read-only globals of the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Knob {
@@ -33,6 +46,12 @@ impl Knob {
     pub fn global<T: Shared>(&mut self, name: &'static str, value: T) -> &mut Self {
         self.globals.insert(name, bytes_of(&value).to_vec());
         self
+    }
+
+    /// Adds another knob's stages and globals; its values stay.
+    pub fn lay_over(&mut self, other: Self) {
+        self.stages |= other.stages;
+        self.globals.extend(other.globals);
     }
 }
 
