@@ -1,12 +1,9 @@
 //! A network function, as the gateway sees it.
 
+use std::net::IpAddr;
+
 use crate::{
-    cidr::Cidr,
-    problem::Problems,
-    section::{Field, Section},
-    set::Sets,
-    slots::Slots,
-    source::Span,
+    cidr::Cidr, field::Field, problem::Problems, section::Section, set::Sets, slots::Slots, source::Span,
     tables::Tables,
 };
 
@@ -21,19 +18,14 @@ pub trait Function: Sync {
     /// What may stand in the section. The reader, the schema and the manual are made of it.
     fn fields(&self) -> &'static [Field];
 
-    /// Reads the section, and says everything that is wrong with it. `None` when it cannot be used.
+    /// Reads the section, and says everything that is wrong with it. `None` when it cannot be used. Keys that are not
+    /// declared were complained of already.
     fn read(
         &self,
         section: &Section<'_>,
         world: &World<'_>,
         problems: &mut Problems,
     ) -> Option<Box<dyn Valid>>;
-
-    /// What the function's own maps have counted, for `stats` and metrics: `interfaces` are (slot, name). Counters of rules
-    /// are not among it; they are in [`Tables::counted`].
-    fn series(&self, _counters: &mut dyn Counters, _interfaces: &[(u32, &str)]) -> Vec<Series> {
-        Vec::new()
-    }
 }
 
 /// A section that was read and found sound.
@@ -44,6 +36,12 @@ pub trait Valid: Send + Sync {
     /// What the function's prefix tables hold for exactly this prefix, with the sets as they are: what a live edit of a
     /// set writes. Every table that a set of `world` can reach is named.
     fn answers(&self, _world: &World<'_>, _slots: &Slots, _prefix: Cidr) -> Vec<Answer> {
+        Vec::new()
+    }
+
+    /// What the function's own maps have counted, for `stats` and metrics: `interfaces` are (slot, name). Counters of rules
+    /// are not among it; they are in [`Tables::counted`].
+    fn series(&self, _counters: &mut dyn Counters, _interfaces: &[(u32, &str)]) -> Vec<Series> {
         Vec::new()
     }
 }
@@ -62,6 +60,8 @@ pub struct Answer {
 pub struct World<'a> {
     pub interfaces: &'a [Interface],
     pub sets: &'a Sets,
+    /// The addresses of this host; unknown, and empty, while the file is read.
+    pub addresses: &'a [IpAddr],
 }
 
 /// `[[interface]]`.
@@ -70,6 +70,9 @@ pub struct Interface {
     pub name: String,
     /// `auto`, `native`, `generic` or `offload`.
     pub mode: String,
+    /// Its place in maps that count or forward by interface, the program's global `INTERFACE`. The reader numbers
+    /// interfaces as they are written; the gateway keeps the numbers that are live.
+    pub slot: u32,
     /// The name where it is written.
     pub at: Span,
 }

@@ -7,16 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slots {
     taken: BTreeMap<String, u32>,
+    /// The slots of `taken`.
+    used: BTreeSet<u32>,
     resting: BTreeSet<u32>,
-    /// Names asked for since [`Slots::begin`].
+    /// Names asked for since the last [`Slots::release_unwanted`].
     wanted: BTreeSet<String>,
     fresh: Vec<u32>,
+    /// All slots below are in use or rest.
+    lowest: u32,
 }
 
 impl Slots {
     /// Those of the generation that is live.
     pub fn of(taken: impl IntoIterator<Item = (String, u32)>) -> Self {
-        Self { taken: taken.into_iter().collect(), ..Self::default() }
+        let taken: BTreeMap<String, u32> = taken.into_iter().collect();
+        Self { used: taken.values().copied().collect(), taken, ..Self::default() }
     }
 
     /// The slot of a name: the one it has, or the lowest that is free.
@@ -25,9 +30,11 @@ impl Slots {
         if let Some(slot) = self.taken.get(name) {
             return *slot;
         }
-        let used: BTreeSet<u32> = self.taken.values().copied().collect();
-        let slot =
-            (0..).find(|slot| !used.contains(slot) && !self.resting.contains(slot)).unwrap_or(u32::MAX);
+        while self.used.contains(&self.lowest) || self.resting.contains(&self.lowest) {
+            self.lowest += 1;
+        }
+        let slot = self.lowest;
+        self.used.insert(slot);
         self.taken.insert(name.into(), slot);
         self.fresh.push(slot);
         slot
@@ -40,10 +47,12 @@ impl Slots {
     /// Lets go of the names that nobody asked for. Their slots rest for one generation.
     pub fn release_unwanted(&mut self) {
         self.resting.clear();
+        self.lowest = 0;
         let wanted = std::mem::take(&mut self.wanted);
         self.taken.retain(|name, slot| {
             let keep = wanted.contains(name);
             if !keep {
+                self.used.remove(slot);
                 self.resting.insert(*slot);
             }
             keep

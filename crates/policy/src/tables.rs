@@ -21,6 +21,19 @@ pub struct Tables {
     pub counted: Vec<Counted>,
 }
 
+impl Tables {
+    /// Lays another function's tables over these: of two values of one global, and of two contents of one map, the other's
+    /// stays.
+    pub fn lay_over(&mut self, other: Self) {
+        self.everywhere.lay_over(other.everywhere);
+        for (interface, knob) in other.on {
+            self.on.entry(interface).or_default().lay_over(knob);
+        }
+        self.maps.extend(other.maps);
+        self.counted.extend(other.counted);
+    }
+}
+
 /// Stages that are on, and read-only globals of the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Knob {
@@ -34,6 +47,12 @@ impl Knob {
         self.globals.insert(name, bytes_of(&value).to_vec());
         self
     }
+
+    /// Adds another knob's stages and globals; its values stay.
+    pub fn lay_over(&mut self, other: Self) {
+        self.stages |= other.stages;
+        self.globals.extend(other.globals);
+    }
 }
 
 /// What a map holds.
@@ -45,6 +64,8 @@ pub enum Contents {
     Entries { max_entries: u32, entries: Vec<(Vec<u8>, Vec<u8>)> },
     /// A devmap: keys, and interfaces by name.
     Ports { max_entries: u32, ports: Vec<(Vec<u8>, String)> },
+    /// A devmap hash whose keys are the interfaces' own indexes: interfaces by name.
+    PortsByIndex { max_entries: u32, names: Vec<String> },
     /// Written by the data path, kept from generation to generation. `zero`: elements of a per-CPU array that begin anew
     /// in this generation.
     Carried { max_entries: u32, zero: Vec<u32> },

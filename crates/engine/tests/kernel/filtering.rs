@@ -7,7 +7,7 @@ use engine::{Map, Mapped, Pipeline, PipelineBuilder, wait_for_packets};
 use firewall::{
     cidr::Cidr,
     list::{List, Verdict},
-    policy::Policy,
+    compile::Policy,
     shared::{Hit, Value},
 };
 use prefix::{LineV4, LineV6, Node, Sizes, TableV4, TableV6, UpdateError};

@@ -69,7 +69,7 @@ impl Subject {
     }
 
     /// What a slot of the array counts.
-    fn of_slot(slot: u32) -> Self {
+    pub(crate) fn of_slot(slot: u32) -> Self {
         let low = slot as u8;
         match slot {
             slot::OTHER_ETHERTYPE => Self::OtherEthertype,

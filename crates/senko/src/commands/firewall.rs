@@ -14,7 +14,7 @@ use clap::Args;
 use firewall::{
     cli::FirewallOptions,
     list::{List, Verdict},
-    policy::Policy,
+    compile::Policy,
     rows::Row,
 };
 

@@ -10,7 +10,7 @@ use engine::{
 use firewall::{
     cidr::Cidr,
     list::{List, Verdict},
-    policy::Policy,
+    compile::Policy,
     shared::Value,
 };
 use prefix::{LineV4, LineV6, Node, PrefixV4, PrefixV6, Sizes, TableV4, TableV6};

@@ -7,7 +7,7 @@ use engine::{Map, Mapped, PipelineBuilder};
 use firewall::{
     cidr::Cidr,
     list::Verdict,
-    policy::{Counted, Policy},
+    compile::{Counted, Policy},
     rows::Row,
     shared::{Hit, Value},
 };
