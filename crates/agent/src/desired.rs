@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use abi::{Stage, stage::FRAGS};
+use abi::stage::FRAGS;
 use engine::{Globals, Mode};
-use policy::{Contents, Counted, Interface, Knob, PrefixTable, Slots, Tables, Valid, World};
+use policy::{Contents, Counted, Interface, Knob, Slots, Tables, Valid, World};
 use sha2::{Digest as _, Sha256};
+
+use crate::digest;
 
 /// What is to be live.
 #[derive(Debug, Clone)]
@@ -44,15 +46,15 @@ impl Program {
 
     /// Equal for programs that are told the same.
     pub fn digest(&self) -> String {
-        let mut digest = Sha256::new();
-        digest.update(self.knob.stages.to_le_bytes());
-        digest.update(self.slot.to_le_bytes());
+        let mut sha = Sha256::new();
+        sha.update(self.knob.stages.to_le_bytes());
+        sha.update(self.slot.to_le_bytes());
         for (name, bytes) in &self.knob.globals {
-            digest.update(name);
-            digest.update([0]);
-            digest.update(bytes);
+            sha.update(name);
+            sha.update([0]);
+            sha.update(bytes);
         }
-        hex(&digest.finalize())
+        digest::hex(&sha.finalize())
     }
 }
 
@@ -111,10 +113,6 @@ pub fn compile(
             if let Some(own) = on.get(&interface.name) {
                 merge(&mut knob, own);
             }
-            // Whatever can drop a frame says so.
-            if knob.stages & Stage::Firewall.bit() != 0 {
-                knob.stages |= 0;
-            }
             Program {
                 interface: interface.name.clone(),
                 mode: mode(&interface.mode),
@@ -127,15 +125,9 @@ pub fn compile(
         let max_entries = MOST_INTERFACES * abi::reason::STRIDE;
         maps.insert(REASONS.into(), Contents::Carried { max_entries, zero: Vec::new() });
     }
-    if programs.iter().any(|program| program.knob.stages & 0 != 0) {
-        maps.insert("EVENTS".into(), Contents::Carried { max_entries: EVENT_RING, zero: Vec::new() });
-    }
-    let digests = maps.iter().map(|(name, contents)| (name.clone(), digest(contents))).collect();
+    let digests = maps.iter().map(|(name, contents)| (name.clone(), digest::of(contents))).collect();
     Desired { programs, maps, digests, counted, slots }
 }
-
-/// Bytes of the ring of drop events: a hundred a second and CPU fill it in some seconds, and readers look more often.
-const EVENT_RING: u32 = 256 << 10;
 
 fn merge(into: &mut Knob, from: &Knob) {
     into.stages |= from.stages;
@@ -150,49 +142,4 @@ fn mode(word: &str) -> Mode {
         "offload" => Mode::Offload,
         _ => Mode::Auto,
     }
-}
-
-fn digest(contents: &Contents) -> String {
-    let mut digest = Sha256::new();
-    match contents {
-        Contents::Prefixes(PrefixTable::V4 { list, .. }) => {
-            for (prefix, value) in list.iter() {
-                digest.update(prefix.addr().to_le_bytes());
-                digest.update([prefix.len()]);
-                digest.update(value.to_le_bytes());
-            }
-        }
-        Contents::Prefixes(PrefixTable::V6 { list, .. }) => {
-            for (prefix, value) in list.iter() {
-                digest.update(prefix.addr().to_le_bytes());
-                digest.update([prefix.len()]);
-                digest.update(value.to_le_bytes());
-            }
-        }
-        Contents::Entries { max_entries, entries } => {
-            digest.update(max_entries.to_le_bytes());
-            for (key, value) in entries {
-                digest.update(key);
-                digest.update(value);
-            }
-        }
-        Contents::Ports { max_entries, ports } => {
-            digest.update(max_entries.to_le_bytes());
-            for (key, interface) in ports {
-                digest.update(key);
-                digest.update(interface);
-            }
-        }
-        Contents::PortsByIndex { max_entries, names } => {
-            digest.update(max_entries.to_le_bytes());
-            names.iter().for_each(|name| digest.update(name));
-        }
-        // What it holds is the data path's; only the size is ours.
-        Contents::Carried { max_entries, .. } => digest.update(max_entries.to_le_bytes()),
-    }
-    hex(&digest.finalize())
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

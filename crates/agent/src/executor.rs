@@ -41,6 +41,11 @@ pub enum Announcement {
     Detached {
         interface: String,
     },
+    /// It is there again, and did not take its program.
+    Refused {
+        interface: String,
+        why: String,
+    },
     /// The new generation is live, and something of the old one could not be removed.
     Left {
         what: String,
@@ -279,6 +284,38 @@ fn find<'a>(desired: &'a Desired, interface: &str) -> &'a Program {
 
 fn missing(generation: u64, path: &str) -> Error {
     Error::Record { generation, why: format!("its pin {path} is missing") }
+}
+
+/// Lets go of links that hold no interface of the record.
+pub fn release<K: Kernel>(kernel: &mut K, record: &Record) -> Result<(), Error> {
+    finish(kernel, Some(record), false)
+}
+
+/// Gives an interface its program that was not there when its generation was made.
+pub fn attach_later<K: Kernel>(
+    kernel: &mut K,
+    program: &Program,
+    maps: &Maps<K>,
+    record: &mut Record,
+) -> Result<Announcement, Error> {
+    let interface = program.interface.clone();
+    let Some(ifindex) = kernel.ifindex(&interface)? else { return Ok(Announcement::Missing { interface }) };
+    let (pin, path) = (program_path(record.generation, program.slot), link_path(ifindex));
+    let mut loaded = kernel.open_program(&pin)?.ok_or_else(|| missing(record.generation, &pin))?;
+    kernel.remove(&path)?;
+    let attached = kernel.attach(program, &mut loaded, maps)?;
+    kernel.pin_link(attached.link, &path)?;
+    if attached.frags {
+        // Another one than was pinned.
+        kernel.remove(&pin)?;
+        kernel.pin_program(&loaded, &pin)?;
+    }
+    let (mode, fallback) = (attached.mode, attached.fallback);
+    if let Some(recorded) = record.interface_mut(&interface) {
+        let (mode, fallback) = (mode.name().into(), fallback.clone());
+        recorded.attached = Some(RecordedAttachment { ifindex, mode, fallback, frags: attached.frags });
+    }
+    Ok(Announcement::Attached { interface, mode, fallback })
 }
 
 /// The pin of an interface's link, if the interface is there and the link holds it.

@@ -2,9 +2,14 @@
 
 pub mod config;
 pub mod desired;
+mod digest;
+pub mod edits;
 pub mod error;
 pub mod executor;
+pub mod gateway;
 pub mod kernel;
+pub mod lines;
 pub mod place;
 pub mod plan;
 pub mod record;
+mod snapshot;

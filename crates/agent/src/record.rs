@@ -31,8 +31,7 @@ pub struct Record {
     /// Counter slots by function and name.
     pub slots: BTreeMap<String, BTreeMap<String, u32>>,
     pub counted: Vec<RecordedCounter>,
-    /// Elements by set.
-    pub sets: BTreeMap<String, usize>,
+    pub sets: BTreeMap<String, RecordedSet>,
     /// What `plan` compares line by line: settings as they are written.
     pub lines: Vec<String>,
 }
@@ -50,6 +49,13 @@ pub struct RecordedInterface {
     /// `None`: the interface was not there.
     #[serde(default)]
     pub attached: Option<RecordedAttachment>,
+}
+
+/// A set, edits included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedSet {
+    pub elements: usize,
+    pub digest: String,
 }
 
 /// How an interface took its program.
@@ -121,6 +127,16 @@ impl Record {
 
     pub fn from_bytes(generation: u64, bytes: &[u8]) -> Result<Self, Error> {
         serde_json::from_slice(bytes).map_err(|error| Error::Record { generation, why: error.to_string() })
+    }
+
+    /// Stays the generation that is live: only what the files say besides is new.
+    pub fn keep_from(&mut self, live: Option<&Self>) {
+        if let Some(live) = live {
+            self.generation = live.generation;
+            self.applied_at = live.applied_at;
+            self.by.clone_from(&live.by);
+            self.interfaces.clone_from(&live.interfaces);
+        }
     }
 
     pub fn interface(&self, name: &str) -> Option<&RecordedInterface> {

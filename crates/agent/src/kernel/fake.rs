@@ -392,5 +392,9 @@ impl Table for FakeTable {
         self.0.borrow().get(&prefix).copied()
     }
 
+    fn refresh(&mut self, _: Cidr) -> Result<bool, Error> {
+        Ok(true)
+    }
+
     fn quiesce(&mut self) {}
 }

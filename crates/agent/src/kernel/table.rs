@@ -11,6 +11,8 @@ pub trait Table {
     /// Gives exactly this prefix a value, or takes it out. `false`: there is no room; nothing was changed.
     fn set(&mut self, prefix: Cidr, value: Option<u32>) -> Result<bool, Error>;
     fn get(&self, prefix: Cidr) -> Option<u32>;
+    /// Writes what lies around the prefix anew, in case a change of it was interrupted. `false`: there is no room.
+    fn refresh(&mut self, prefix: Cidr) -> Result<bool, Error>;
     /// No packet is being looked up in what earlier changes replaced any more.
     fn quiesce(&mut self);
 }
@@ -31,10 +33,20 @@ impl Table for HostTable {
             // Of the other family: not this table's.
             _ => return Ok(true),
         };
-        match done {
-            Ok(_) => Ok(true),
-            Err(UpdateError::Full) => Ok(false),
-            Err(error) => Err(Error::Refused(error.to_string())),
+        fits(done.map(drop))
+    }
+
+    fn refresh(&mut self, prefix: Cidr) -> Result<bool, Error> {
+        match (self, prefix) {
+            (Self::V4(table), Cidr::V4(prefix)) => {
+                let v = table.get(prefix);
+                fits(v.map_or(Ok(None), |v| table.insert(prefix, v)).map(drop))
+            }
+            (Self::V6(table), Cidr::V6(prefix)) => {
+                let v = table.get(prefix);
+                fits(v.map_or(Ok(None), |v| table.insert(prefix, v)).map(drop))
+            }
+            _ => Ok(true),
         }
     }
 
@@ -51,5 +63,13 @@ impl Table for HostTable {
             Self::V4(table) => table.quiesce(),
             Self::V6(table) => table.quiesce(),
         }
+    }
+}
+
+fn fits(done: Result<(), UpdateError>) -> Result<bool, Error> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(UpdateError::Full) => Ok(false),
+        Err(error) => Err(Error::Refused(error.to_string())),
     }
 }
