@@ -4,11 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use xtask::command::{cargo, is_root, needs_root, root, step};
 
-use crate::{
-    command::{cargo, is_root, needs_root, root, step},
-    setup,
-};
+use crate::setup;
 
 #[derive(Debug, Args)]
 pub struct BenchArgs {

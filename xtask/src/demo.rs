@@ -3,11 +3,9 @@
 use std::{os::unix::process::CommandExt as _, process::ExitCode};
 
 use anyhow::{Context as _, Result};
+use xtask::command::{cargo, is_root, needs_root, root, step};
 
-use crate::{
-    command::{cargo, is_root, needs_root, root, step},
-    setup,
-};
+use crate::setup;
 
 pub fn run() -> Result<ExitCode> {
     setup::run()?;

@@ -1,8 +1,7 @@
-//! The project's chores: `cargo xtask setup | demo | test | bench | build-bpf`.
+//! The project's chores: `cargo xtask setup | demo | test | bench | package | build-bpf`.
 
 mod bench;
 mod build_bpf;
-mod command;
 mod demo;
 mod setup;
 mod test;
@@ -10,6 +9,7 @@ mod test;
 use std::process::ExitCode;
 
 use clap::Parser;
+use xtask::package;
 
 /// The project's chores
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Chore {
     Test(test::TestArgs),
     /// Measure ns per packet against the bare floor
     Bench(bench::BenchArgs),
+    /// Make the Debian package and print its path
+    Package(package::PackageArgs),
     /// Build an eBPF crate of your own and print the object's path
     BuildBpf(build_bpf::BuildBpfArgs),
 }
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Chore::Demo => demo::run(),
         Chore::Test(args) => test::run(&args),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Package(args) => setup::toolchain().and_then(|()| package::run(&args)),
         Chore::BuildBpf(args) => build_bpf::run(&args),
     };
     match result {

@@ -7,19 +7,22 @@ use std::{
     sync::Once,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use toolchain::{BPF_LINKER_VERSION, Compiler, DEBIAN_COMPILER_PACKAGES};
-
-use crate::command::{cargo, is_root, step};
+use xtask::command::{cargo, is_root, step};
 
 /// Programs that the lab, the demo and the tests call, and Debian's packages that hold them.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("ip", "iproute2"),
     ("ping", "iputils-ping"),
     ("ethtool", "ethtool"),
     ("tcpdump", "tcpdump"),
     ("clang", "clang"),
     ("bpftool", "bpftool"),
+    ("dpkg-deb", "dpkg"),
+    ("strip", "binutils"),
+    ("man", "man-db"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// Headers for the C objects of the tests.
@@ -30,12 +33,20 @@ pub fn run() -> Result<ExitCode> {
     let compiler = compiler(&mut done)?;
     linker(&compiler, &mut done)?;
     programs(&mut done)?;
+    promtool(&mut done)?;
     if done.is_empty() {
         eprintln!("xtask: nothing to do: {}, bpf-linker {BPF_LINKER_VERSION}", compiler.describe());
     } else {
         eprintln!("xtask: installed {}", done.join(", "));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Only what building needs.
+pub fn toolchain() -> Result<()> {
+    let mut done = Vec::new();
+    let compiler = compiler(&mut done)?;
+    linker(&compiler, &mut done)
 }
 
 fn compiler(done: &mut Vec<String>) -> Result<Compiler> {
@@ -108,6 +119,27 @@ fn programs(done: &mut Vec<String>) -> Result<()> {
     }
     apt_install(&packages)?;
     done.extend(packages);
+    Ok(())
+}
+
+/// Prometheus' checker, out of Debian's package: the server that it comes with is not installed.
+fn promtool(done: &mut Vec<String>) -> Result<()> {
+    if toolchain::promtool().is_some() {
+        return Ok(());
+    }
+    if !apt_has("prometheus") {
+        bail!("tests call promtool, which is not here: install Prometheus' tools");
+    }
+    let dir = toolchain::promtool_dir();
+    let unpacked = dir.join("unpacked");
+    fs::create_dir_all(&unpacked)?;
+    let download = ["-o", "APT::Sandbox::User=root", "download", "prometheus"];
+    step("download promtool (19 MB)", apt(&download).current_dir(&unpacked))?;
+    let package = fs::read_dir(&unpacked)?.next().context("apt-get downloaded nothing")??.path();
+    step("unpack promtool", Command::new("dpkg-deb").arg("-x").args([&package, &unpacked]))?;
+    fs::rename(unpacked.join("usr/bin/promtool"), dir.join("promtool"))?;
+    fs::remove_dir_all(&unpacked)?;
+    done.push(format!("promtool in {}", dir.display()));
     Ok(())
 }
 

@@ -9,11 +9,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use toolchain::{Compiler, Toolchain};
+use xtask::command::{cargo, is_root, needs_root, root, step};
 
-use crate::{
-    command::{cargo, is_root, needs_root, root, step},
-    setup,
-};
+use crate::setup;
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
