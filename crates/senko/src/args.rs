@@ -43,6 +43,8 @@ pub enum Command {
     Redirect(commands::redirect::RedirectArgs),
     /// Make the configuration live: the gateway, in one step
     Apply(commands::apply::ApplyArgs),
+    /// Show what the gateway has counted: packets, drops by reason, rules, sets, blocks
+    Stats(commands::stats::StatsArgs),
     /// Load an XDP object and attach it to an interface
     Load(commands::load::LoadArgs),
     /// Remove an XDP program from an interface

@@ -11,6 +11,7 @@ pub mod firewall;
 pub mod load;
 pub mod man;
 pub mod redirect;
+pub mod stats;
 pub mod status;
 pub mod unload;
 
@@ -28,6 +29,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Count(args) => count::run(args, &global),
         Command::Load(args) => load::run(args, &global),
         Command::Unload(args) => unload::run(&args, &global),
+        Command::Stats(args) => stats::run(&args, &global),
         Command::Status(args) => status::run(&args, &global),
         Command::Features(args) => features::run(&args, &global),
         Command::Dump(args) => dump::run(args, &global),
