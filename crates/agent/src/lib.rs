@@ -6,6 +6,7 @@ mod digest;
 pub mod edits;
 pub mod error;
 pub mod executor;
+pub mod explain;
 pub mod gateway;
 pub mod health;
 pub mod kernel;

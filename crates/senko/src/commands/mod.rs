@@ -6,6 +6,7 @@ pub mod completions;
 pub mod count;
 pub mod doctor;
 pub mod dump;
+pub mod explain;
 pub mod features;
 pub mod firewall;
 pub mod load;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Unload(args) => unload::run(&args, &global),
         Command::Stats(args) => stats::run(&args, &global),
         Command::Status(args) => status::run(&args, &global),
+        Command::Explain(args) => explain::run(&args, &global),
         Command::Features(args) => features::run(&args, &global),
         Command::Dump(args) => dump::run(args, &global),
         Command::Firewall(args) => firewall::run(args, &global),
