@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     sync::Arc,
 };
@@ -88,7 +88,7 @@ impl PinnedLink {
         let failed = |source| Error::Pin { path: path.into(), source };
         let link = attachment.link().ok_or_else(|| failed(std::io::ErrorKind::Unsupported.into()))?;
         let own = link.try_clone_to_owned().map_err(failed)?;
-        c_path(path).and_then(|path| sys::pin(link, &path)).map_err(failed)?;
+        pin(link, path)?;
         attachment.keep();
         Ok(Self(own))
     }
@@ -115,6 +115,13 @@ impl Program {
     }
 }
 
+impl Program {
+    /// Pins it; the path's directory exists.
+    pub fn pin_at(&self, path: &Path) -> Result<(), Error> {
+        pin(self.fd(), path)
+    }
+}
+
 impl Map {
     /// A map that is pinned; `Ok(None)`: nothing is pinned there.
     pub fn open_at(path: &Path) -> Result<Option<Self>, Error> {
@@ -124,10 +131,14 @@ impl Map {
 
     /// Pins it; the path's directory exists.
     pub fn pin_at(&self, path: &Path) -> Result<(), Error> {
-        c_path(path)
-            .and_then(|path| sys::pin(self.fd(), &path))
-            .map_err(|source| Error::Pin { path: path.into(), source })
+        pin(self.fd(), path)
     }
+}
+
+fn pin(fd: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
+    c_path(path)
+        .and_then(|path| sys::pin(fd, &path))
+        .map_err(|source| Error::Pin { path: path.into(), source })
 }
 
 fn open(path: &Path) -> Result<Option<OwnedFd>, Error> {

@@ -41,6 +41,8 @@ pub enum Command {
     Firewall(commands::firewall::FirewallArgs),
     /// Answer pings, or join two ports into a cable, without the kernel's stack
     Redirect(commands::redirect::RedirectArgs),
+    /// Make the configuration live: the gateway, in one step
+    Apply(commands::apply::ApplyArgs),
     /// Load an XDP object and attach it to an interface
     Load(commands::load::LoadArgs),
     /// Remove an XDP program from an interface

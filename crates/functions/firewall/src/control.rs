@@ -100,6 +100,12 @@ pub fn blocks(list: &[(Cidr, u32)]) -> Tables {
     tables
 }
 
+/// What the blocks' tables hold for exactly this prefix; `slot`: it is blocked, and that is its counter.
+pub fn block_answer(prefix: Cidr, slot: Option<u32>) -> Answer {
+    let table = if matches!(prefix, Cidr::V4(_)) { "BLOCK_NODES_V4" } else { "BLOCK_NODES_V6" };
+    Answer { table, value: slot.map(|slot| Value::drop(slot).0) }
+}
+
 fn value(verdict: Verdict, slot: u32) -> u32 {
     match verdict {
         Verdict::Drop => Value::drop(slot).0,

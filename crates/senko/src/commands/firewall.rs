@@ -13,8 +13,8 @@ use std::{
 use clap::Args;
 use firewall::{
     cli::FirewallOptions,
-    list::{List, Verdict},
     compile::Policy,
+    list::{List, Verdict},
     rows::Row,
 };
 

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod apply;
 pub mod bench;
 pub mod completions;
 pub mod count;
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     let Cli { global, command } = cli;
     enter_netns(&global)?;
     match command {
+        Command::Apply(args) => apply::run(&args, &global),
         Command::Count(args) => count::run(args, &global),
         Command::Load(args) => load::run(args, &global),
         Command::Unload(args) => unload::run(&args, &global),

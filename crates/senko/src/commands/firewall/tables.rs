@@ -6,8 +6,8 @@ use abi::Stage;
 use engine::{Map, Mapped, PipelineBuilder};
 use firewall::{
     cidr::Cidr,
-    list::Verdict,
     compile::{Counted, Policy},
+    list::Verdict,
     rows::Row,
     shared::{Hit, Value},
 };
