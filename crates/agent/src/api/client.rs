@@ -3,12 +3,16 @@
 use std::{io, path::Path};
 
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1};
+use hyper::{Method, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, runtime::Runtime};
 
-use crate::{error::Error, request::Refusal};
+use super::Stop;
+use crate::{
+    error::Error,
+    request::{Refusal, Reply, Request},
+};
 
 /// A connection to the daemon of a gateway.
 pub struct Client {
@@ -40,6 +44,20 @@ impl Client {
         }
     }
 
+    /// Has something done.
+    pub fn perform(&mut self, request: &Request) -> Result<Result<Reply, Refusal>, Error> {
+        match request {
+            Request::Apply(apply) => self.post("/v1/apply", apply),
+            Request::Rollback => self.post("/v1/rollback", &()),
+            Request::Confirm => self.post("/v1/confirm", &()),
+            // Names of sets have no characters that would need escaping.
+            Request::EditSet(name, edit) => self.post(&format!("/v1/sets/{name}"), edit),
+            Request::Block(block) => self.post("/v1/blocks", block),
+            Request::Unblock(prefixes) => self.post("/v1/unblock", prefixes),
+            Request::Detach => self.post("/v1/stop", &Stop { detach: true }),
+        }
+    }
+
     pub fn get_text(&mut self, path: &str) -> Result<Result<String, Refusal>, Error> {
         let answer = self.ask(Method::GET, path, Vec::new())?;
         Ok(answer.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -58,7 +76,7 @@ impl Client {
     }
 
     fn ask(&mut self, method: Method, path: &str, body: Vec<u8>) -> Result<Result<Bytes, Refusal>, Error> {
-        let request = Request::builder()
+        let request = hyper::Request::builder()
             .method(method)
             .uri(path)
             .header("host", "senko")
