@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use xtask::command::{cargo, is_root, needs_root, root, step};
 
-use crate::setup;
+use crate::setup::{self, Purpose};
 
 #[derive(Debug, Args)]
 pub struct BenchArgs {
@@ -16,7 +16,7 @@ pub struct BenchArgs {
 }
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
-    setup::run()?;
+    setup::run(Purpose::Demo)?;
     step("build (release)", &mut cargo(&["build", "--release", "--quiet", "--package", "senko"]))?;
     if !is_root() {
         return Ok(needs_root("the bench", "cargo xtask bench"));

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use xtask::package;
 
+use self::setup::Purpose;
+
 /// The project's chores
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -31,11 +33,11 @@ enum Chore {
 
 fn main() -> ExitCode {
     let result = match Chore::parse() {
-        Chore::Setup => setup::run(),
+        Chore::Setup => setup::run(Purpose::Tests),
         Chore::Demo => demo::run(),
         Chore::Test(args) => test::run(&args),
         Chore::Bench(args) => bench::run(&args),
-        Chore::Package(args) => setup::toolchain().and_then(|()| package::run(&args)),
+        Chore::Package(args) => setup::run(Purpose::Build).and_then(|_| package::run(&args)),
         Chore::BuildBpf(args) => build_bpf::run(&args),
     };
     match result {

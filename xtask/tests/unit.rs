@@ -44,6 +44,7 @@ fn three_capabilities_and_no_more() {
 fn only_state_and_pins_are_writable() {
     assert_eq!(values("ProtectSystem"), ["strict"]);
     assert_eq!(values("ReadWritePaths"), ["-/sys/fs/bpf/senko"]);
+    assert_eq!(values("ReadOnlyPaths"), ["/run"]);
     assert_eq!(values("RuntimeDirectory"), ["senko"]);
     assert_eq!(values("RuntimeDirectoryPreserve"), ["yes"]);
     for other in ["StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory"] {

@@ -28,6 +28,10 @@ pub enum Reason {
     RedirectNotLocal = 9,
     /// The kernel looks up routes for XDP only where forwarding is on.
     RedirectForwardingOff = 10,
+    /// No prefix of the lists covers the source, and what is not listed is dropped.
+    FirewallDefault = 11,
+    /// A live block matched the source.
+    Blocked = 12,
 }
 
 /// Reasons that an interface has room for in the map `REASONS`: reason `r` of interface slot `i` is element
@@ -45,7 +49,7 @@ shared! {
 }
 
 impl Reason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Unclaimed,
         Self::Malformed,
         Self::FirewallDrop,
@@ -57,6 +61,8 @@ impl Reason {
         Self::RedirectForeignPort,
         Self::RedirectNotLocal,
         Self::RedirectForwardingOff,
+        Self::FirewallDefault,
+        Self::Blocked,
     ];
 
     /// Stable name for JSON rows and metrics.
@@ -73,6 +79,8 @@ impl Reason {
             Self::RedirectForeignPort => "redirect_foreign_port",
             Self::RedirectNotLocal => "redirect_not_local",
             Self::RedirectForwardingOff => "redirect_forwarding_off",
+            Self::FirewallDefault => "firewall_default",
+            Self::Blocked => "blocked",
         }
     }
 
@@ -86,7 +94,7 @@ impl Reason {
     pub const fn stage(self) -> Option<Stage> {
         match self {
             Self::Unclaimed | Self::Malformed => None,
-            Self::FirewallDrop => Some(Stage::Firewall),
+            Self::FirewallDrop | Self::FirewallDefault | Self::Blocked => Some(Stage::Firewall),
             Self::RedirectPort
             | Self::RedirectReflect
             | Self::RedirectNotPlain
@@ -100,6 +108,6 @@ impl Reason {
 
     /// Whether the frame ends with it.
     pub const fn is_drop(self) -> bool {
-        matches!(self, Self::FirewallDrop)
+        matches!(self, Self::FirewallDrop | Self::FirewallDefault | Self::Blocked)
     }
 }

@@ -3,6 +3,7 @@
 mod documents;
 mod files;
 mod interfaces;
+pub mod render;
 mod sets;
 mod settings;
 mod text;
