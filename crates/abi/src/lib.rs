@@ -2,11 +2,14 @@
 #![no_std]
 
 pub mod action;
+pub mod interface;
 pub mod layout;
 pub mod reason;
+pub mod redirect_error;
 pub mod stage;
 
 pub use action::Action;
 pub use layout::Shared;
-pub use reason::Reason;
+pub use reason::{Judged, Reason};
+pub use redirect_error::RedirectError;
 pub use stage::{Stage, Step};

@@ -1,5 +1,7 @@
 //! Why a stage decided what it decided: one enum for all stages, counters, captures and documents.
 
+use crate::shared;
+
 /// The reason of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -26,6 +28,20 @@ pub enum Reason {
     RedirectNotLocal = 9,
     /// The kernel looks up routes for XDP only where forwarding is on.
     RedirectForwardingOff = 10,
+}
+
+/// Reasons that an interface has room for in the map `REASONS`: reason `r` of interface slot `i` is element
+/// `i * STRIDE + r`. New reasons are added at the end, so that counters which live on keep their meaning.
+pub const STRIDE: u32 = 64;
+
+const _: () = assert!(Reason::ALL.len() <= STRIDE as usize);
+
+shared! {
+    /// Frames judged for one reason. Per CPU: a reader sums them.
+    pub struct Judged {
+        pub packets: u64,
+        pub bytes: u64,
+    }
 }
 
 impl Reason {

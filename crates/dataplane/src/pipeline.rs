@@ -1,6 +1,6 @@
 //! Entry, stage order, single exit.
 
-use abi::{Action, Reason, Stage, Step, shared, stage::FRAGS};
+use abi::{Action, Judged, Reason, Stage, Step, reason::STRIDE, stage::FRAGS};
 use aya_ebpf::{
     Global,
     btf_maps::PerCpuArray,
@@ -14,17 +14,13 @@ use wire::{Frame, Headers, Malformed, ethernet, ipv4, parse};
 #[unsafe(no_mangle)]
 static STAGES: Global<u32> = Global::new(0);
 
-shared! {
-    /// Frames judged for one reason.
-    pub struct Judged {
-        pub packets: u64,
-        pub bytes: u64,
-    }
-}
+/// This program's interface among those that share its maps: its slot, below [`abi::interface::MAX`].
+#[unsafe(no_mangle)]
+static INTERFACE: Global<u32> = Global::new(0);
 
-/// By [`Reason`].
+/// By slot of the interface and [`Reason`]; for one interface, unless the engine makes it larger.
 #[btf_map]
-static REASONS: PerCpuArray<Judged, { Reason::ALL.len() }> = PerCpuArray::new();
+static REASONS: PerCpuArray<Judged, { STRIDE as usize }> = PerCpuArray::new();
 
 #[xdp]
 #[inline(always)]
@@ -52,7 +48,7 @@ pub fn senko(ctx: XdpContext) -> u32 {
 fn judge(ctx: &XdpContext, frame: &mut Frame<'_>, length: u64, stages: u32) -> (Action, Reason) {
     // A cable reads nothing: only when nothing else is on, since the others want the headers.
     if stages & !FRAGS == Stage::Redirect.bit() && redirect::bpf::is_cross_connect() {
-        return done(redirect::bpf::cross());
+        return done(redirect::bpf::cross(INTERFACE.load()));
     }
     // IPv4 without options, IPv4 with them and IPv6 each have a path of their own through the stages, on which offsets and version are
     // constants; everything else shares one. Errors never meet headers: a value that is either would live on the stack,
@@ -99,7 +95,7 @@ fn judge_packet(
     stages: u32,
 ) -> (Action, Reason) {
     if stages & Stage::Counter.bit() != 0 {
-        counter::bpf::count(frame, headers, length);
+        counter::bpf::count(frame, headers, length, INTERFACE.load());
     }
     if stages & Stage::Capture.bit() == 0 {
         return done(decide(ctx, frame, headers, length, stages));
@@ -121,7 +117,7 @@ fn decide(ctx: &XdpContext, frame: &mut Frame<'_>, headers: &Headers, length: u6
     }
     if stages & Stage::Redirect.bit() != 0 {
         return if redirect::bpf::is_cross_connect() {
-            redirect::bpf::cross()
+            redirect::bpf::cross(INTERFACE.load())
         } else {
             redirect::bpf::run(ctx, frame, headers)
         };
@@ -139,14 +135,14 @@ fn judge_malformed(
     stages: u32,
 ) -> (Action, Reason) {
     if stages & Stage::Counter.bit() != 0 {
-        counter::bpf::count_malformed(malformed, length);
+        counter::bpf::count_malformed(malformed, length, INTERFACE.load());
     }
     let mut step = Step::Next;
     if stages & Stage::Firewall.bit() != 0 {
         step = firewall::bpf::run_malformed(frame, length);
     }
     if step == Step::Next && stages & Stage::Redirect.bit() != 0 && redirect::bpf::is_cross_connect() {
-        step = redirect::bpf::cross();
+        step = redirect::bpf::cross(INTERFACE.load());
     }
     if step == Step::Next {
         step = Step::Done(Action::Pass, Reason::Malformed);
@@ -170,7 +166,7 @@ fn done(step: Step) -> (Action, Reason) {
 
 #[inline(always)]
 fn count_reason(reason: Reason, length: u64) {
-    if let Some(judged) = REASONS.get_ptr_mut(reason as u32) {
+    if let Some(judged) = REASONS.get_ptr_mut(INTERFACE.load() * STRIDE + reason as u32) {
         // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
         unsafe {
             (*judged).packets += 1;

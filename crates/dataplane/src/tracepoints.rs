@@ -1,7 +1,7 @@
 //! Redirect errors that the kernel swallows: a frame that `bpf_redirect_map` accepted and the other port did not
 //! take shows only in these tracepoints (`include/trace/events/xdp.h`).
 
-use abi::shared;
+use abi::RedirectError;
 use aya_ebpf::{
     Global,
     btf_maps::PerCpuHashMap,
@@ -9,17 +9,6 @@ use aya_ebpf::{
     macros::{btf_map, raw_tracepoint},
     programs::RawTracePointContext,
 };
-
-shared! {
-    /// Which error, where it was noticed, on the way out of which interface (0: unknown).
-    pub struct RedirectError {
-        /// As a positive number.
-        pub errno: u32,
-        /// 0: at `bpf_redirect_map`; 1: when the device's queue was flushed.
-        pub flush: u32,
-        pub ifindex: u32,
-    }
-}
 
 #[btf_map]
 static REDIRECT_ERRORS: PerCpuHashMap<RedirectError, u64, 1024> = PerCpuHashMap::new();

@@ -5,6 +5,7 @@ use std::{
     io,
     marker::PhantomData,
     num::NonZeroUsize,
+    ops::Range,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     ptr::NonNull,
 };
@@ -151,7 +152,7 @@ impl Map {
         Self::from_fd(sys::fd_by_id(Command::MapFdById, id)?)
     }
 
-    fn from_fd(fd: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn from_fd(fd: OwnedFd) -> io::Result<Self> {
         let mut info = [0; 88];
         sys::info(fd.as_fd(), &mut info)?;
         let word = |at: usize| u32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
@@ -225,21 +226,27 @@ impl Map {
     }
 
     /// Reads elements 0 to `count` of a per-CPU array, thousands in a call where the kernel can (5.13).
-    pub fn for_each_per_cpu<V: Shared>(
+    pub fn for_each_per_cpu<V: Shared>(&self, count: u32, each: impl FnMut(u32, &[V])) -> Result<(), Error> {
+        self.for_each_per_cpu_in(0..count, each)
+    }
+
+    /// As [`for_each_per_cpu`](Self::for_each_per_cpu), of these elements; those that the array has not are left out.
+    pub fn for_each_per_cpu_in<V: Shared>(
         &self,
-        count: u32,
+        elements: Range<u32>,
         mut each: impl FnMut(u32, &[V]),
     ) -> Result<(), Error> {
         const BATCH: u32 = 4096;
         self.expect_sizes(4, size_of::<V>());
         let stride = size_of::<V>().next_multiple_of(8);
         let element = stride * cpu::possible_cpus();
-        let mut values = vec![0_u8; element * BATCH.min(count) as usize];
+        let end = elements.end.min(self.spec.max_entries);
+        let mut at = elements.start;
+        let mut values = vec![0_u8; element * BATCH.min(end.saturating_sub(at)) as usize];
         let mut keys = vec![0_u32; BATCH as usize];
         let mut one: Vec<V> = Vec::new();
-        let mut at = 0;
-        while at < count {
-            let want = BATCH.min(count - at);
+        while at < end {
+            let want = BATCH.min(end - at);
             let (cursor, mut next) = (at.wrapping_sub(1), 0_u32);
             let first = if at == 0 { std::ptr::null() } else { &raw const cursor };
             let mut attr = Attr::new(56)

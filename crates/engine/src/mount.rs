@@ -2,8 +2,24 @@
 
 use std::{fs, path::Path};
 
+use nix::mount::{MsFlags, mount};
+
+use crate::Error;
+
 /// Where a bpffs is by convention.
 pub const BPFFS: &str = "/sys/fs/bpf";
+
+/// Mounts a bpffs where it is by convention, unless one is there: systems without systemd may have none. `true`: it was
+/// mounted now.
+pub fn ensure_bpffs() -> Result<bool, Error> {
+    if crate::bpffs::is_bpffs(Path::new(BPFFS)) {
+        return Ok(false);
+    }
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("bpf"), BPFFS, Some("bpf"), flags, Some("mode=0755"))
+        .map_err(|errno| Error::System { what: format!("mount a bpffs at {BPFFS}"), source: errno.into() })?;
+    Ok(true)
+}
 
 /// What this process sees at /sys/fs/bpf.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,6 +130,11 @@ impl ObjectFile {
             .collect()
     }
 
+    /// All maps that the object declares, its data sections among them.
+    pub fn map_specs(&self) -> impl Iterator<Item = (String, MapSpec)> {
+        self.object.maps.iter().map(|(name, map)| (name.clone(), spec(name, map)))
+    }
+
     fn section_type(&self, program: &aya_obj::Program) -> SectionType {
         let section = self.found.program_sections.get(&program.section_index);
         section.map_or(SectionType::Other, |section| section.kind)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use abi::{Reason, Shared, Stage, shared, stage::FRAGS};
+use abi::{Judged, Reason, Shared, Stage, reason::STRIDE, stage::FRAGS};
 
 use crate::{
     Attachment, Error, LoadedObject, Map, MapChoice, MapKind, Mode, ObjectFile, Program, attach,
@@ -69,6 +69,11 @@ impl PipelineBuilder {
     pub fn global<T: Shared>(mut self, name: &str, value: T) -> Self {
         self.choices.globals.set(name, value);
         self
+    }
+
+    /// The interface's slot among those that share this program's maps; 0 unless it is set.
+    pub fn interface(self, slot: u32) -> Self {
+        self.global("INTERFACE", slot)
     }
 
     pub fn map_entries(mut self, map: &str, entries: u32) -> Self {
@@ -149,17 +154,9 @@ impl PipelineBuilder {
 
 /// What drivers answer when an MTU does not fit one buffer (`veth_xdp_set`, `virtnet_xdp_set` and others); of a veth the
 /// peer's MTU counts, so the interface's own tells nothing. Trying again costs one verification.
-fn may_be_mtu(error: &Error) -> bool {
+pub(crate) fn may_be_mtu(error: &Error) -> bool {
     let Error::Attach { source, .. } = error else { return false };
     matches!(source.raw_os_error(), Some(libc::ERANGE | libc::EINVAL))
-}
-
-shared! {
-    /// Frames judged for one reason.
-    pub struct Judged {
-        pub packets: u64,
-        pub bytes: u64,
-    }
 }
 
 /// The data path in the kernel.
@@ -197,18 +194,22 @@ impl Pipeline {
         self.frags
     }
 
-    /// Frames by reason, summed over CPUs.
+    /// Frames by reason, summed over CPUs, of a program that is alone with its maps.
     pub fn reasons(&self) -> Result<BTreeMap<Reason, Judged>, Error> {
-        let map = self.map("REASONS")?;
-        let mut reasons = BTreeMap::new();
-        for reason in Reason::ALL {
-            let per_cpu: Vec<Judged> = map.get_per_cpu(&(reason as u32))?;
-            let sum = Judged {
-                packets: per_cpu.iter().map(|j| j.packets).sum(),
-                bytes: per_cpu.iter().map(|j| j.bytes).sum(),
-            };
-            reasons.insert(reason, sum);
-        }
-        Ok(reasons)
+        reasons(self.map("REASONS")?, 0)
     }
+}
+
+/// Frames by reason, summed over CPUs, of the interface with this slot among those that share the map `REASONS`.
+pub fn reasons(map: &Map, interface: u32) -> Result<BTreeMap<Reason, Judged>, Error> {
+    let first = interface * STRIDE;
+    let mut reasons = BTreeMap::new();
+    map.for_each_per_cpu_in(first..first + Reason::ALL.len() as u32, |index, per_cpu: &[Judged]| {
+        let sum = Judged {
+            packets: per_cpu.iter().map(|j| j.packets).sum(),
+            bytes: per_cpu.iter().map(|j| j.bytes).sum(),
+        };
+        reasons.extend(Reason::from_code((index - first) as u8).map(|reason| (reason, sum)));
+    })?;
+    Ok(reasons)
 }

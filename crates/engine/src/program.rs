@@ -84,6 +84,11 @@ impl Program {
         }
     }
 
+    /// A program that somebody loaded before.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+        Self { fd, frags: false, statistics: String::new() }
+    }
+
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }

@@ -6,21 +6,9 @@ use std::{
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
 };
 
-use abi::shared;
+use abi::RedirectError;
 
 use crate::{Error, LoadChoices, LoadedObject, MapChoice, ObjectFile, btf, pipeline};
-
-shared! {
-    /// The kernel side's key.
-    pub struct RedirectError {
-        /// As a positive number.
-        pub errno: u32,
-        /// 0: at `bpf_redirect_map`; 1: when the device's queue was flushed.
-        pub flush: u32,
-        /// Of the device the frame came from (redirect) or was to leave by (flush); 0: unknown.
-        pub ifindex: u32,
-    }
-}
 
 /// Programs on `xdp:xdp_redirect_err` and `xdp:xdp_devmap_xmit`, for as long as this lives.
 #[derive(Debug)]

@@ -285,7 +285,7 @@ fn a_cable_carries_every_frame_unchanged() {
             let peer = pipeline.map("PEER_PORT").expect("a map");
             let mut value = vec![0; peer.spec().value_size as usize];
             value[..4].copy_from_slice(&engine::ifindex("lo").expect("every namespace has it").to_ne_bytes());
-            peer.set_raw(&redirect::shared::PEER.to_ne_bytes(), &value).expect("room");
+            peer.set_raw(&0_u32.to_ne_bytes(), &value).expect("room");
             carried(Action::Redirect, Reason::RedirectPort);
         }
     });

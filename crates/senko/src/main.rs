@@ -5,6 +5,7 @@ mod commands;
 mod doctor;
 mod failure;
 mod foreground;
+mod gateway;
 mod render;
 
 use std::process::ExitCode;

@@ -3,5 +3,6 @@
 pub mod frames;
 pub mod prefixes;
 pub mod random;
+pub mod sections;
 pub mod vectors;
 pub mod world;

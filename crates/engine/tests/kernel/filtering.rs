@@ -6,8 +6,8 @@ use abi::{Action, Reason, Stage};
 use engine::{Map, Mapped, Pipeline, PipelineBuilder, wait_for_packets};
 use firewall::{
     cidr::Cidr,
+    compile::Policy,
     list::{List, Verdict},
-    policy::Policy,
     shared::{Hit, Value},
 };
 use prefix::{LineV4, LineV6, Node, Sizes, TableV4, TableV6, UpdateError};

@@ -47,12 +47,12 @@ pub fn counter(icmp_types: bool) -> Pipeline {
 /// The counters as `senko count` reads them.
 pub fn counts(pipeline: &Pipeline) -> Snapshot {
     let counts = pipeline.map("COUNTS").expect("a map");
-    let slots = (0..slot::SLOTS).map(|slot| counts.get_per_cpu::<u32, Count>(&slot).expect("a slot"));
+    let slots = slot::range(0).map(|slot| (slot, counts.get_per_cpu::<u32, Count>(&slot).expect("a slot")));
     let ethertypes = pipeline.map("ETHERTYPE_COUNTS").expect("a map");
     assert_eq!(ethertypes.spec().max_entries, ETHERTYPES);
     let keys = ethertypes.keys::<u32>().expect("keys");
     let others = keys.into_iter().map(|key| (key, ethertypes.get_per_cpu(&key).expect("a key")));
-    rows::snapshot(slots, others)
+    rows::snapshot(0, slots, others)
 }
 
 /// What was counted between two moments.

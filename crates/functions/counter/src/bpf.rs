@@ -9,9 +9,10 @@ use wire::{Frame, Headers, Malformed};
 
 use crate::{
     logic,
-    shared::{Count, ETHERTYPES, slot},
+    shared::{Count, ETHERTYPES, ethertype, slot},
 };
 
+/// For one interface, unless the engine makes it larger.
 #[btf_map]
 static COUNTS: PerCpuArray<Count, { slot::SLOTS as usize }> = PerCpuArray::new();
 
@@ -22,24 +23,26 @@ static ETHERTYPE_COUNTS: PerCpuHashMap<u32, Count, { ETHERTYPES as usize }> = Pe
 #[unsafe(no_mangle)]
 static COUNTER_ICMP_TYPES: Global<u8> = Global::new(0);
 
-/// Counts one frame.
+/// Counts one frame of the interface with this slot.
 #[inline(always)]
-pub fn count(frame: &Frame<'_>, headers: &Headers, length: u64) {
-    logic::process(frame, headers, length, &mut Maps);
+pub fn count(frame: &Frame<'_>, headers: &Headers, length: u64, interface: u32) {
+    logic::process(frame, headers, length, &mut Maps { interface });
 }
 
 /// Counts one malformed frame.
 #[inline(always)]
-pub fn count_malformed(malformed: Malformed, length: u64) {
-    logic::process_malformed(malformed, length, &mut Maps);
+pub fn count_malformed(malformed: Malformed, length: u64, interface: u32) {
+    logic::process_malformed(malformed, length, &mut Maps { interface });
 }
 
-struct Maps;
+struct Maps {
+    interface: u32,
+}
 
 impl logic::Env for Maps {
     #[inline(always)]
     fn count(&mut self, slot: u32, bytes: u64) {
-        if let Some(count) = COUNTS.get_ptr_mut(slot) {
+        if let Some(count) = COUNTS.get_ptr_mut(slot::first(self.interface) + slot) {
             // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
             unsafe { add(count, bytes) }
         }
@@ -52,7 +55,7 @@ impl logic::Env for Maps {
 
     #[inline(always)]
     fn count_ethertype(&mut self, ethertype: u16, bytes: u64) {
-        let key = u32::from(ethertype);
+        let key = ethertype::key(self.interface, ethertype);
         if let Some(count) = ETHERTYPE_COUNTS.get_ptr_mut(key) {
             // SAFETY: as in `count`.
             unsafe { add(count, bytes) }

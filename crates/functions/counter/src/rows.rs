@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use wire::{Malformed, ethernet, icmp, protocol};
 
-use crate::shared::{Count, slot};
+use crate::shared::{Count, ethertype, slot};
 
 /// What a row counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +69,7 @@ impl Subject {
     }
 
     /// What a slot of the array counts.
-    fn of_slot(slot: u32) -> Self {
+    pub(crate) fn of_slot(slot: u32) -> Self {
         let low = slot as u8;
         match slot {
             slot::OTHER_ETHERTYPE => Self::OtherEthertype,
@@ -95,9 +95,11 @@ impl Subject {
 /// All counters at one moment, those that are not zero.
 pub type Snapshot = BTreeMap<Subject, Count>;
 
-/// Builds a snapshot from the array's per-CPU values, slot by slot, and the hash's.
+/// The snapshot of the interface with this slot, from per-CPU values of the array and of the hash with their keys. Those
+/// of other interfaces may be among them.
 pub fn snapshot(
-    slots: impl Iterator<Item = Vec<Count>>,
+    interface: u32,
+    slots: impl Iterator<Item = (u32, Vec<Count>)>,
     ethertypes: impl Iterator<Item = (u32, Vec<Count>)>,
 ) -> Snapshot {
     let sum = |counts: Vec<Count>| {
@@ -106,9 +108,14 @@ pub fn snapshot(
             bytes: sum.bytes.wrapping_add(count.bytes),
         })
     };
-    let slots = slots.enumerate().map(|(slot, counts)| (Subject::of_slot(slot as u32), sum(counts)));
-    let ethertypes =
-        ethertypes.map(|(ethertype, counts)| (Subject::Ethertype(ethertype as u16), sum(counts)));
+    let ours = slot::range(interface);
+    let slots = slots
+        .filter(|(index, _)| ours.contains(index))
+        .map(|(index, counts)| (Subject::of_slot(index - ours.start), sum(counts)));
+    let ethertypes = ethertypes.filter_map(|(key, counts)| {
+        let (of, ethertype) = ethertype::of(key);
+        (of == interface).then(|| (Subject::Ethertype(ethertype), sum(counts)))
+    });
     slots.chain(ethertypes).filter(|(_, count)| count.packets != 0).collect()
 }
 
@@ -180,10 +187,23 @@ mod tests {
 
     #[test]
     fn a_row_sums_all_cpus() {
-        let mut slots = vec![vec![Count::ZERO; 2]; slot::SLOTS as usize];
-        slots[slot::IPV4 as usize + 6] = vec![counts(3, 300), counts(4, 400)];
-        let snapshot = snapshot(slots.into_iter(), std::iter::empty());
+        let slots =
+            [(slot::IPV4 + 6, vec![counts(3, 300), counts(4, 400)]), (slot::IPV4 + 17, vec![Count::ZERO; 2])];
+        let snapshot = snapshot(0, slots.into_iter(), std::iter::empty());
         assert_eq!(snapshot, Snapshot::from([(Subject::Ipv4(6), counts(7, 700))]));
+    }
+
+    #[test]
+    fn a_snapshot_is_of_one_interface() {
+        let slots = |packets| (0..3 * slot::SLOTS).map(move |index| (index, vec![counts(packets, 60)]));
+        let ethertypes = || (0..3).map(|of| (ethertype::key(of, 0x0806), vec![counts(1, 42)]));
+        let one = snapshot(1, slots(5), ethertypes());
+        assert_eq!(one.len(), slot::SLOTS as usize + 1);
+        assert_eq!(one[&Subject::Ethertype(0x0806)], counts(1, 42));
+        let only = |index: u32| snapshot(1, [(index, vec![counts(1, 60)])].into_iter(), std::iter::empty());
+        assert_eq!(only(slot::SLOTS + slot::IPV6 + 58), Snapshot::from([(Subject::Ipv6(58), counts(1, 60))]));
+        assert_eq!(only(slot::SLOTS - 1), Snapshot::new());
+        assert_eq!(only(2 * slot::SLOTS), Snapshot::new());
     }
 
     #[test]

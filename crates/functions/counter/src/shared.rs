@@ -14,7 +14,8 @@ impl Count {
     pub const ZERO: Self = Self { packets: 0, bytes: 0 };
 }
 
-/// Slots of the counter array: 256 a family, so that a protocol number is its own index.
+/// Slots of the counter array: 256 a family, so that a protocol number is its own index. Interfaces follow each other in
+/// the array, by their own slot.
 pub mod slot {
     /// IPv4, by protocol.
     pub const IPV4: u32 = 0;
@@ -28,8 +29,33 @@ pub mod slot {
     pub const MALFORMED: u32 = 1024;
     /// Frames whose ethertype found no room in the hash.
     pub const OTHER_ETHERTYPE: u32 = 1040;
+    /// Of one interface.
     pub const SLOTS: u32 = 1041;
+
+    /// The array's first element of an interface.
+    #[inline(always)]
+    pub const fn first(interface: u32) -> u32 {
+        interface * SLOTS
+    }
+
+    /// The array's elements of an interface.
+    pub const fn range(interface: u32) -> core::ops::Range<u32> {
+        first(interface)..first(interface + 1)
+    }
 }
 
-/// Different ethertypes (of frames that are not IP) that can be told apart.
+/// Keys of the hash of ethertypes: the interface's slot in the upper half, the type in the lower.
+pub mod ethertype {
+    #[inline(always)]
+    pub const fn key(interface: u32, ethertype: u16) -> u32 {
+        interface << 16 | ethertype as u32
+    }
+
+    /// The interface's slot, and the type.
+    pub const fn of(key: u32) -> (u32, u16) {
+        (key >> 16, key as u16)
+    }
+}
+
+/// Different ethertypes (of frames that are not IP) that can be told apart, all interfaces together.
 pub const ETHERTYPES: u32 = 1024;

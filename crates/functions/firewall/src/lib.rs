@@ -7,14 +7,19 @@ pub mod logic;
 pub mod shared;
 
 #[cfg(not(target_arch = "bpf"))]
-pub mod cidr;
+pub use policy::cidr;
+
 #[cfg(not(target_arch = "bpf"))]
 pub mod cli;
+#[cfg(not(target_arch = "bpf"))]
+pub mod compile;
+#[cfg(not(target_arch = "bpf"))]
+pub mod config;
+#[cfg(not(target_arch = "bpf"))]
+pub mod control;
 #[cfg(not(target_arch = "bpf"))]
 pub mod list;
 #[cfg(not(target_arch = "bpf"))]
 pub mod model;
-#[cfg(not(target_arch = "bpf"))]
-pub mod policy;
 #[cfg(not(target_arch = "bpf"))]
 pub mod rows;

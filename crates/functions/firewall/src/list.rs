@@ -1,5 +1,7 @@
 //! Lists of prefixes: of the command line, and of files with a prefix a line.
 
+use policy::list::{Line, lines};
+
 use crate::cidr::{Cidr, CidrError};
 
 /// What a list's prefixes do with the frames they match.
@@ -56,11 +58,7 @@ impl List {
         let text = std::str::from_utf8(contents)
             .map_err(|error| ListError::NotText { name: name.into(), at: error.valid_up_to() })?;
         let mut prefixes = Vec::with_capacity(text.len() / 16);
-        for (line, number) in text.lines().zip(1..) {
-            let text = line.split_once('#').map_or(line, |(text, _)| text).trim();
-            if text.is_empty() {
-                continue;
-            }
+        for Line { number, text, .. } in lines(text) {
             let prefix =
                 text.parse().map_err(|error| ListError::Line { name: name.into(), line: number, error })?;
             prefixes.push((prefix, number));
@@ -72,15 +70,6 @@ impl List {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn comments_and_empty_lines_do_not_count() {
-        let file = b"# block list\n\n192.0.2.0/24 # documentation\r\n\t2001:db8::/32\n";
-        let list = List::from_file("l", Verdict::Drop, file).expect("a sound list");
-        let lines: Vec<(String, u32)> =
-            list.prefixes.iter().map(|(c, line)| (c.to_string(), *line)).collect();
-        assert_eq!(lines, [("192.0.2.0/24".into(), 3), ("2001:db8::/32".into(), 4)]);
-    }
 
     #[test]
     fn a_broken_line_is_named() {

@@ -15,10 +15,11 @@ use wire::{Frame, Headers};
 
 use crate::{
     logic::{self, NextHop, Query},
-    shared::{LOCAL_ADDRESSES, PEER, PORTS, mode},
+    shared::{LOCAL_ADDRESSES, PORTS, mode},
 };
 
-/// Cross-connect: the other port.
+/// Cross-connect: the other port, by slot of the interface that frames come in by. For one interface, unless the engine
+/// makes it larger.
 #[btf_map]
 static PEER_PORT: DevMap<1> = DevMap::new();
 
@@ -45,10 +46,10 @@ pub fn is_cross_connect() -> bool {
     REDIRECT_MODE.load() == mode::CROSS
 }
 
-/// Sends the frame to the peer port.
+/// Sends the frame to the peer port of the interface with this slot.
 #[inline(always)]
-pub fn cross() -> Step {
-    match PEER_PORT.redirect(PEER, Action::Pass as u64) {
+pub fn cross(interface: u32) -> Step {
+    match PEER_PORT.redirect(interface, Action::Pass as u64) {
         Ok(_) => Step::Done(Action::Redirect, Reason::RedirectPort),
         Err(_) => Step::Done(Action::Pass, Reason::RedirectForeignPort),
     }

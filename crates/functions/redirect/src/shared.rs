@@ -13,6 +13,3 @@ pub mod mode {
     /// Echo requests for this host are answered.
     pub const REFLECT: u8 = 1;
 }
-
-/// The one key of the cross-connect's port map.
-pub const PEER: u32 = 0;

@@ -96,13 +96,15 @@ impl Port {
 fn read(pipeline: &Pipeline) -> Result<Snapshot, Failure> {
     let counts = pipeline.map("COUNTS")?;
     let mut slots = Vec::new();
-    counts.for_each_per_cpu(slot::SLOTS, |_, per_cpu: &[Count]| slots.push(per_cpu.to_vec()))?;
+    counts.for_each_per_cpu_in(slot::range(0), |slot, per_cpu: &[Count]| {
+        slots.push((slot, per_cpu.to_vec()));
+    })?;
     let map = pipeline.map("ETHERTYPE_COUNTS")?;
     let mut ethertypes = Vec::new();
-    for ethertype in map.keys::<u32>()? {
-        ethertypes.push((ethertype, map.get_per_cpu(&ethertype)?));
+    for key in map.keys::<u32>()? {
+        ethertypes.push((key, map.get_per_cpu(&key)?));
     }
-    Ok(rows::snapshot(slots.into_iter(), ethertypes.into_iter()))
+    Ok(rows::snapshot(0, slots.into_iter(), ethertypes.into_iter()))
 }
 
 /// In a terminal the table stays in place; in a pipe each interval prints one line a protocol.

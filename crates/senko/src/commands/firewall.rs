@@ -13,8 +13,8 @@ use std::{
 use clap::Args;
 use firewall::{
     cli::FirewallOptions,
+    compile::Policy,
     list::{List, Verdict},
-    policy::Policy,
     rows::Row,
 };
 

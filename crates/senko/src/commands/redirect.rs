@@ -14,7 +14,7 @@ use engine::{Map, Pipeline, PipelineBuilder, RedirectErrors};
 use redirect::{
     cli::RedirectOptions,
     rows::Row,
-    shared::{LOCAL_ADDRESSES, PEER, PORTS, mode},
+    shared::{LOCAL_ADDRESSES, PORTS, mode},
 };
 
 use crate::{
@@ -106,7 +106,7 @@ impl Instance {
         let mut ports = Vec::new();
         for (name, peer) in names.iter().zip([indexes[1], indexes[0]]) {
             let (pipeline, attachment) = builder.attach_prepared(name, tool.mode.into(), |pipeline| {
-                pipeline.map("PEER_PORT")?.set(&PEER, &Port { ifindex: peer, program: 0 })
+                pipeline.map("PEER_PORT")?.set(&0_u32, &Port { ifindex: peer, program: 0 })
             })?;
             announce(&attachment);
             ports.push(Running { pipeline, attachment });

@@ -32,9 +32,9 @@ impl Counters {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        let slots = self.slots.iter().map(|count| vec![*count]);
+        let slots = (0..).zip(&self.slots).map(|(slot, count)| (slot, vec![*count]));
         let ethertypes = self.ethertypes.iter().map(|(key, count)| (u32::from(*key), vec![*count]));
-        rows::snapshot(slots, ethertypes)
+        rows::snapshot(0, slots, ethertypes)
     }
 }
 

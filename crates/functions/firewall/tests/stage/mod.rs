@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use abi::{Action, Reason, Step};
 use firewall::{
     cidr::Cidr,
+    compile::Policy,
     list::{List, Verdict},
     logic::{self, Env},
-    policy::Policy,
     shared::{Hit, Value},
 };
 use prefix::{TableV4, TableV6};

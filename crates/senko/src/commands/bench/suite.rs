@@ -9,8 +9,8 @@ use engine::{
 };
 use firewall::{
     cidr::Cidr,
+    compile::Policy,
     list::{List, Verdict},
-    policy::Policy,
     shared::Value,
 };
 use prefix::{LineV4, LineV6, Node, PrefixV4, PrefixV6, Sizes, TableV4, TableV6};

@@ -6,8 +6,8 @@ use abi::Stage;
 use engine::{Map, Mapped, PipelineBuilder};
 use firewall::{
     cidr::Cidr,
+    compile::{Counted, Policy},
     list::Verdict,
-    policy::{Counted, Policy},
     rows::Row,
     shared::{Hit, Value},
 };

@@ -8,6 +8,8 @@ use std::{
 
 use prefix::{PrefixV4, PrefixV6};
 
+use crate::words::shown;
+
 /// An IPv4 or IPv6 prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cidr {
@@ -15,7 +17,7 @@ pub enum Cidr {
     V6(PrefixV6),
 }
 
-/// Text that is no prefix.
+/// Text that is no prefix; the text as messages show it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CidrError {
     #[error("`{0}` is no IP address or prefix: write 192.0.2.0/24, 192.0.2.7, 2001:db8::/32 or 2001:db8::1")]
@@ -32,7 +34,7 @@ impl FromStr for Cidr {
     /// `address/length`, or an address alone for that one host.
     fn from_str(text: &str) -> Result<Self, CidrError> {
         let (address, length) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
-        let not_a_prefix = || CidrError::NotAPrefix(text.into());
+        let not_a_prefix = || CidrError::NotAPrefix(shown(text));
         let address: IpAddr = address.parse().map_err(|_| not_a_prefix())?;
         let (family, most) = if address.is_ipv4() { ("IPv4", 32) } else { ("IPv6", 128) };
         let length = match length {
@@ -41,7 +43,7 @@ impl FromStr for Cidr {
                 .parse()
                 .ok()
                 .filter(|length| *length <= most)
-                .ok_or_else(|| CidrError::Length { text: text.into(), family, most })?,
+                .ok_or_else(|| CidrError::Length { text: shown(text), family, most })?,
             Some(_) => return Err(not_a_prefix()),
         };
         let exact = match address {

@@ -1,0 +1,134 @@
+//! From rules to what the tables hold.
+
+use std::sync::Arc;
+
+use abi::Stage;
+use policy::{Answer, Cidr, Contents, Counted, PrefixTable, Set, Slots, Subject, Tables, Valid, What, World};
+use prefix::{PrefixV4, PrefixV6};
+
+use crate::{
+    config::{MOST_RULES, Rule, Rules},
+    list::Verdict,
+    shared::Value,
+};
+
+/// Counters of rules. Twice as many as there can be rules: those of the last generation rest while this one begins.
+pub const HITS: u32 = 2 * MOST_RULES as u32;
+
+/// Counters of blocks.
+pub const BLOCK_HITS: u32 = 16_384;
+
+const NODES_V4: &str = "FIREWALL_NODES_V4";
+const NODES_V6: &str = "FIREWALL_NODES_V6";
+
+impl Valid for Rules {
+    fn tables(&self, world: &World<'_>, slots: &mut Slots) -> Tables {
+        let mut tables = Tables::default();
+        tables.everywhere.stages = Stage::Firewall.bit();
+        tables
+            .everywhere
+            .global("FIREWALL_LISTS", u8::from(!self.rules.is_empty()))
+            .global("FIREWALL_DEFAULT_DROP", u8::from(self.default == Verdict::Drop));
+        if self.rules.is_empty() {
+            return tables;
+        }
+        let mut v4: Vec<(&[PrefixV4], u32)> = Vec::new();
+        let mut v6: Vec<(&[PrefixV6], u32)> = Vec::new();
+        for rule in &self.rules {
+            let slot = slots.take(&rule.text());
+            let value = value(rule.verdict, slot);
+            match &rule.item.what {
+                What::Prefix(Cidr::V4(prefix)) => v4.push((std::slice::from_ref(prefix), value)),
+                What::Prefix(Cidr::V6(prefix)) => v6.push((std::slice::from_ref(prefix), value)),
+                What::Set(name) => {
+                    if let Some(set) = world.sets.get(name) {
+                        v4.push((&set.v4, value));
+                        v6.push((&set.v6, value));
+                    }
+                }
+            }
+            let subject = subject(rule);
+            tables.counted.push(Counted { map: "FIREWALL_HITS", slot, subject, at: Some(rule.item.at) });
+        }
+        let v4 = PrefixTable::V4 { lines: "FIREWALL_LINES_V4", list: merged(&v4) };
+        let v6 = PrefixTable::V6 { lines: "FIREWALL_LINES_V6", list: merged(&v6) };
+        let hits = Contents::Carried { max_entries: HITS, zero: slots.take_fresh() };
+        tables.maps.extend([
+            (NODES_V4, Contents::Prefixes(v4)),
+            (NODES_V6, Contents::Prefixes(v6)),
+            ("FIREWALL_HITS", hits),
+        ]);
+        tables
+    }
+
+    fn answers(&self, world: &World<'_>, slots: &Slots, prefix: Cidr) -> Vec<Answer> {
+        if self.rules.is_empty() {
+            return Vec::new();
+        }
+        let has = |rule: &&Rule| match &rule.item.what {
+            What::Prefix(own) => *own == prefix,
+            What::Set(name) => world.sets.get(name).is_some_and(|set: &Set| set.contains(prefix)),
+        };
+        let rule = self.rules.iter().find(has);
+        let value = rule.and_then(|rule| Some(value(rule.verdict, slots.get(&rule.text())?)));
+        let table = if matches!(prefix, Cidr::V4(_)) { NODES_V4 } else { NODES_V6 };
+        vec![Answer { table, value }]
+    }
+}
+
+/// The tables of sources that are blocked from outside the configuration, with the slots of their counters, which are
+/// below [`BLOCK_HITS`]. The section's own tables, where there is one, are to be laid over them.
+pub fn blocks(list: &[(Cidr, u32)]) -> Tables {
+    let mut tables = Tables::default();
+    tables.everywhere.stages = Stage::Firewall.bit();
+    tables.everywhere.global("FIREWALL_BLOCKS", 1_u8).global("FIREWALL_LISTS", 0_u8);
+    let mut v4: Vec<(&[PrefixV4], u32)> = Vec::new();
+    let mut v6: Vec<(&[PrefixV6], u32)> = Vec::new();
+    for (prefix, slot) in list {
+        match prefix {
+            Cidr::V4(prefix) => v4.push((std::slice::from_ref(prefix), Value::drop(*slot).0)),
+            Cidr::V6(prefix) => v6.push((std::slice::from_ref(prefix), Value::drop(*slot).0)),
+        }
+    }
+    let v4 = PrefixTable::V4 { lines: "BLOCK_LINES_V4", list: merged(&v4) };
+    let v6 = PrefixTable::V6 { lines: "BLOCK_LINES_V6", list: merged(&v6) };
+    tables.maps.extend([
+        ("BLOCK_NODES_V4", Contents::Prefixes(v4)),
+        ("BLOCK_NODES_V6", Contents::Prefixes(v6)),
+        ("BLOCK_HITS", Contents::Carried { max_entries: BLOCK_HITS, zero: Vec::new() }),
+    ]);
+    tables
+}
+
+/// What the blocks' tables hold for exactly this prefix; `slot`: it is blocked, and that is its counter.
+pub fn block_answer(prefix: Cidr, slot: Option<u32>) -> Answer {
+    let table = if matches!(prefix, Cidr::V4(_)) { "BLOCK_NODES_V4" } else { "BLOCK_NODES_V6" };
+    Answer { table, value: slot.map(|slot| Value::drop(slot).0) }
+}
+
+fn value(verdict: Verdict, slot: u32) -> u32 {
+    match verdict {
+        Verdict::Drop => Value::drop(slot).0,
+        Verdict::Allow => Value::allow(slot).0,
+    }
+}
+
+fn subject(rule: &Rule) -> Subject {
+    let text = rule.text();
+    match &rule.item.what {
+        What::Prefix(_) => Subject::Rule(text),
+        What::Set(set) => Subject::Set { rule: text, set: set.clone() },
+    }
+}
+
+/// One list of all, sorted; a prefix that several have keeps the value of the first.
+fn merged<P: Copy + Ord>(lists: &[(&[P], u32)]) -> Arc<[(P, u32)]> {
+    let mut all = Vec::with_capacity(lists.iter().map(|(list, _)| list.len()).sum());
+    for (list, value) in lists {
+        all.extend(list.iter().map(|prefix| (*prefix, *value)));
+    }
+    // Stable, so that the first stays the first; and quick, since the lists are sorted.
+    all.sort_by_key(|(prefix, _)| *prefix);
+    all.dedup_by_key(|(prefix, _)| *prefix);
+    all.into()
+}
