@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{Cidr, Set, Sets};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -38,6 +39,17 @@ pub struct Block {
     pub slot: u32,
 }
 
+/// A block as the API and `blocks --json` show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BlockRow {
+    pub prefix: String,
+    /// Seconds since 1970.
+    pub since: f64,
+    /// `null`: until it is unblocked.
+    pub until: Option<f64>,
+    pub why: Option<String>,
+}
+
 /// A block's counter; those beyond share the last one.
 pub const BLOCK_SLOTS: u32 = firewall::control::BLOCK_HITS;
 
@@ -49,6 +61,17 @@ impl Edits {
                 edit.apply(set);
             }
         }
+    }
+
+    /// The blocks for people and programs.
+    pub fn rows(&self) -> Vec<BlockRow> {
+        let row = |(prefix, block): (&Cidr, &Block)| BlockRow {
+            prefix: prefix.to_string(),
+            since: block.since,
+            until: block.until,
+            why: block.why.clone(),
+        };
+        self.blocks.iter().map(row).collect()
     }
 
     /// Prefixes that are blocked, with their counters.

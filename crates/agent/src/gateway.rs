@@ -6,7 +6,8 @@ mod load;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    net::SocketAddr,
+    path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,6 +17,7 @@ pub use self::change::SetChange;
 use self::load::Live;
 use crate::{
     config::{self, Config, Disk, Files},
+    confirm::Awaited,
     desired::Desired,
     digest::ListDigest,
     edits::{self, Edits},
@@ -26,7 +28,7 @@ use crate::{
     place::{Lock, Place},
     plan::{self, MapSizes, Present},
     record::{Record, RecordedCounter, RecordedSet},
-    snapshot::{Kept, Recording, Store},
+    snapshot::{Kept, Recording, Store, Watched},
 };
 
 /// A gateway and the right to change it.
@@ -114,6 +116,25 @@ impl Gateway {
         let kept = Kept { files: &former.files, store: &self.store.clone() };
         let by = format!("rollback to {}", former.generation);
         self.apply_files(&kept, &former.main, &by)
+    }
+
+    /// Makes what stands in watched files live; the rest of the configuration stays as it was applied.
+    pub fn apply_watched(&mut self) -> Result<Applied, Refused> {
+        let record = self.record.clone().ok_or(Error::NoGateway)?;
+        let kept = Kept { files: &record.files, store: &self.store.clone() };
+        let watched = self.watched().to_vec();
+        let files = Watched { kept, watched: &watched };
+        self.apply_files(&files, &record.main, "watched file")
+    }
+
+    /// Files whose change is applied by itself.
+    pub fn watched(&self) -> &[PathBuf] {
+        self.live.as_ref().map_or(&[], |live| &live.config.watched)
+    }
+
+    /// Where metrics are asked for.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.live.as_ref()?.config.settings.metrics
     }
 
     /// Makes the live configuration's generation anew, with the live edits as they are.
@@ -236,7 +257,7 @@ impl Gateway {
     }
 
     /// Takes the gateway off its interfaces, with all it had in the kernel.
-    pub fn remove(mut self) -> Result<Vec<Announcement>, Error> {
+    pub fn clear(&mut self) -> Result<Vec<Announcement>, Error> {
         let mut announcements = Vec::new();
         let interfaces = self.record.iter().flat_map(|record| &record.interfaces);
         for interface in interfaces.map(|interface| interface.name.clone()).collect::<Vec<_>>() {
@@ -249,17 +270,20 @@ impl Gateway {
         for name in self.kernel.list("")? {
             self.kernel.remove(&name)?;
         }
-        let place = self.place.clone();
-        drop(self);
-        for directory in [&place.pins, &place.run] {
-            let done = if directory == &place.pins {
-                std::fs::remove_dir(directory)
-            } else {
-                std::fs::remove_dir_all(directory)
-            };
-            done.map_err(Error::io(format!("remove {}", directory.display())))?;
-        }
+        (self.record, self.live, self.edits) = (None, None, Edits::default());
+        self.kernel.remove_file(edits::FILE)?;
+        Awaited::forget(&self.place)?;
         Ok(announcements)
+    }
+
+    /// Removes the directories of a gateway that was cleared.
+    pub fn leave(self) {
+        let place = self.place.clone();
+        if self.record.is_none() {
+            // Empty directories are no harm, and somebody may be making a new gateway in them.
+            let _ = std::fs::remove_dir(&place.pins);
+            let _ = std::fs::remove_dir_all(&place.run);
+        }
     }
 }
 
@@ -299,13 +323,40 @@ pub fn look(place: &Place) -> Result<Option<Record>, Error> {
     number.map(|number| read_record(place, number)).transpose()
 }
 
+/// The live edits, for whoever only looks.
+pub fn look_at_edits(place: &Place) -> Result<Edits, Error> {
+    if look(place)?.is_none() {
+        return Err(Error::NoGateway);
+    }
+    match std::fs::read(place.run.join(edits::FILE)) {
+        Ok(bytes) => Edits::from_bytes(&bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Edits::default()),
+        Err(error) => Err(Error::io("read the live edits")(error)),
+    }
+}
+
+/// A live set with its edits, for whoever only looks.
+pub fn look_at_set(place: &Place, name: &str) -> Result<policy::Set, Error> {
+    let record = look(place)?.ok_or(Error::NoGateway)?;
+    let store = Store::of(place);
+    let kept = Kept { files: &record.files, store: &store };
+    let config = config::read(&kept, &record.main, config::functions()).config;
+    let unsound = || Error::Record { generation: record.generation, why: "its files are not sound".into() };
+    let mut config = config.ok_or_else(unsound)?;
+    look_at_edits(place)?.apply(&mut config.sets);
+    let known: Vec<String> = config.sets.keys().cloned().collect();
+    config.sets.remove(name).ok_or_else(|| {
+        Error::Refused(match known.is_empty() {
+            true => format!("there is no set `{name}`: the configuration has none"),
+            false => format!("there is no set `{name}`; there is {}", known.join(", ")),
+        })
+    })
+}
+
 /// What would change: the new configuration's record against the live one.
 pub fn preview(place: &Place, main: &Path) -> Result<Preview, Refused> {
     let live = look(place)?;
-    let edits = match std::fs::read(place.run.join(edits::FILE)) {
-        Ok(bytes) if live.is_some() => Edits::from_bytes(&bytes)?,
-        _ => Edits::default(),
-    };
+    let edits = if live.is_some() { look_at_edits(place)? } else { Edits::default() };
     let outcome = config::read(&Disk, main, config::functions());
     let Some(mut config) = outcome.config else {
         return Err(Refused::Configuration { problems: outcome.problems, sources: outcome.sources });

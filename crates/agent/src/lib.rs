@@ -1,6 +1,9 @@
 //! The gateway: from a file to what packets meet, in one step from generation to generation.
 
+pub mod api;
 pub mod config;
+pub mod confirm;
+pub mod daemon;
 pub mod desired;
 mod digest;
 pub mod edits;
@@ -12,4 +15,5 @@ pub mod lines;
 pub mod place;
 pub mod plan;
 pub mod record;
+pub mod request;
 mod snapshot;

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{config::Files, record::Record};
@@ -63,7 +65,7 @@ fn tables(name: &str, table: &Table, lines: &mut BTreeSet<String>) {
 }
 
 /// One line of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// `+`, `-` or `~`.
     pub sign: char,

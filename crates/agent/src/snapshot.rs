@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    config::Files,
+    config::{Disk, Files},
     digest,
     error::Error,
     kernel::write_whole,
@@ -110,5 +110,25 @@ impl Files for Kept<'_> {
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         let inside = self.files.iter().map(|(path, _)| path).filter(|path| path.parent() == Some(dir));
         Ok(inside.cloned().collect())
+    }
+}
+
+/// Watched files as they are now, and all others as they were applied.
+pub struct Watched<'a> {
+    pub kept: Kept<'a>,
+    pub watched: &'a [PathBuf],
+}
+
+impl Files for Watched<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if self.watched.iter().any(|watched| watched == path) {
+            Disk.read(path)
+        } else {
+            self.kept.read(path)
+        }
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.kept.list(dir)
     }
 }

@@ -41,8 +41,29 @@ pub enum Command {
     Firewall(commands::firewall::FirewallArgs),
     /// Answer pings, or join two ports into a cable, without the kernel's stack
     Redirect(commands::redirect::RedirectArgs),
-    /// Make the configuration live: the gateway, in one step
+    /// Show what `apply` would change; exit code 7 when something would
+    Plan(commands::plan::PlanArgs),
+    /// Make the configuration live, in one step
     Apply(commands::apply::ApplyArgs),
+    /// Go back to the configuration before
+    #[command(after_help = "Example:\n  senko rollback")]
+    Rollback,
+    /// Keep what `apply --confirm` made live
+    #[command(after_help = "Example:\n  senko confirm")]
+    Confirm,
+    /// Run the gateway's daemon: reload, watched files, interfaces that come and go, metrics, the API
+    Run(commands::run::RunArgs),
+    /// End the daemon; the data path stays unless it is told to go
+    Stop(commands::stop::StopArgs),
+    /// Drop what comes from a prefix at once, whatever the rules say
+    Block(commands::block::BlockArgs),
+    /// End blocks
+    Unblock(commands::block::UnblockArgs),
+    /// List what is blocked, how long and why
+    #[command(after_help = "Example:\n  senko blocks --json")]
+    Blocks,
+    /// Change or list the elements of a set
+    Set(commands::set::SetArgs),
     /// Load an XDP object and attach it to an interface
     Load(commands::load::LoadArgs),
     /// Remove an XDP program from an interface

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use policy::Cidr;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Applied, Gateway, now, recorded_set};
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
 };
 
 /// How many prefixes a change was about, and whether it took a new generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SetChange {
     pub changed: usize,
     /// There was no room in the tables: a new generation was made.

@@ -4,12 +4,14 @@ mod address;
 mod link;
 mod netdev;
 mod nsid;
+mod watch;
 mod xdp;
 
 pub use address::local_addresses;
 pub use link::{AttachedProgram, LinkFacts, link, links};
 pub use netdev::{XdpFeatures, xdp_features};
 pub use nsid::namespace_id;
+pub use watch::LinkWatch;
 pub use xdp::{IF_NONE, Refused, set_xdp};
 
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};

@@ -1,42 +1,116 @@
 //! `senko apply`: makes the configuration live, in one step.
 
-use std::io::Write as _;
+use std::{
+    io::{IsTerminal as _, Read as _},
+    os::fd::AsFd as _,
+    time::Duration,
+};
 
+use agent::{
+    confirm::Awaited,
+    gateway::now,
+    place::Place,
+    request::{AppliedReply, Apply, Reply, Request},
+};
 use clap::Args;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::{
     args::Global,
     failure::Failure,
-    gateway::{self, ConfigArgs, tell},
+    gateway::{ConfigArgs, Hand, print_document, tell},
     render::say,
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  senko apply\n  senko apply -c gateway.toml --json")]
+#[command(after_help = "Examples:\n  senko apply\n  senko apply -c gateway.toml --json\n  \
+                        senko apply --confirm 30s    # rolls back unless it is confirmed: rules can lock one out")]
 pub struct ApplyArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// Roll back after this long, unless Enter is pressed here or `senko confirm` is run
+    #[arg(long, value_name = "TIME", value_parser = crate::args::duration)]
+    confirm: Option<Duration>,
 }
 
 pub fn run(args: &ApplyArgs, global: &Global) -> Result<u8, Failure> {
-    let mut gateway = gateway::open()?;
-    let applied = gateway.apply(&args.config.config, "apply").map_err(tell::refused)?;
-    tell::announce(&applied.announcements);
-    let document = tell::Document::from(&applied);
+    let mut hand = Hand::take()?;
+    let confirm_seconds = args.confirm.map(|time| time.as_secs_f64());
+    let request = Request::Apply(Apply { config: Some(args.config.path()), confirm_seconds });
+    let Reply::Applied(reply) = hand.ask(&request)? else { return Ok(0) };
     if global.json {
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, &document).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-    } else if document.unchanged {
-        say(format_args!("generation {} is live already: nothing to change", document.generation));
+        print_document(&reply)?;
     } else {
-        for change in &document.changes {
-            println!("{} {}", change.sign, change.text);
-        }
-        say(format_args!(
-            "generation {} is live, after {:.0} ms",
-            document.generation, document.milliseconds
-        ));
+        tell::applied(&reply)?;
     }
-    Ok(0)
+    match reply.confirm_until {
+        Some(until) => wait_for_confirmation(hand, &reply, until),
+        None => Ok(0),
+    }
+}
+
+/// Until it is confirmed, here or elsewhere, or the time is over. The daemon needs no help with the clock; without one this
+/// command is the clock, and goes on also when its terminal is gone.
+fn wait_for_confirmation(mut hand: Hand, reply: &AppliedReply, until: f64) -> Result<u8, Failure> {
+    let place = Place::here()?;
+    if !hand.is_daemon() {
+        ignore_hangup()?;
+    }
+    say(format_args!(
+        "it is rolled back in {:.0} s: press Enter, or run `senko confirm`, to keep it",
+        (until - now()).max(0.0)
+    ));
+    let mut listens = std::io::stdin().is_terminal();
+    loop {
+        if Awaited::read(&place).is_none_or(|awaited| awaited.generation != reply.generation) {
+            let live = agent::gateway::look(&place)?.map(|record| record.generation);
+            if live == Some(reply.generation) {
+                say(format_args!("generation {} is confirmed", reply.generation));
+                return Ok(0);
+            }
+            return Err(rolled_back());
+        }
+        if now() >= until && !hand.is_daemon() {
+            let request = if reply.generation == 1 { Request::Detach } else { Request::Rollback };
+            hand.ask(&request)?;
+            return Err(rolled_back());
+        }
+        if listens && pressed_enter(&mut listens) {
+            hand.ask(&Request::Confirm)?;
+        } else if !listens {
+            std::thread::sleep(GLANCE);
+        }
+    }
+}
+
+const GLANCE: Duration = Duration::from_millis(100);
+
+fn rolled_back() -> Failure {
+    Failure::failed("nobody confirmed it in time: the generation before is live again", None)
+}
+
+/// Waits a moment for a key. `listens` becomes false when the terminal is gone.
+fn pressed_enter(listens: &mut bool) -> bool {
+    let stdin = std::io::stdin();
+    let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(GLANCE).unwrap_or(PollTimeout::ZERO);
+    if poll(&mut fds, timeout) != Ok(1) {
+        return false;
+    }
+    let mut key = [0];
+    match stdin.lock().read(&mut key) {
+        Ok(1) => true,
+        _ => {
+            *listens = false;
+            false
+        }
+    }
+}
+
+fn ignore_hangup() -> Result<(), Failure> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: ignoring a signal runs no code of ours.
+    unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }
+        .map(drop)
+        .map_err(|errno| Failure::failed(format!("cannot ignore SIGHUP: {errno}"), None))
 }

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod bench;
+pub mod block;
 pub mod completions;
 pub mod count;
 pub mod doctor;
@@ -9,8 +10,13 @@ pub mod dump;
 pub mod features;
 pub mod firewall;
 pub mod load;
+pub mod plan;
 pub mod redirect;
+pub mod rollback;
+pub mod run;
+pub mod set;
 pub mod status;
+pub mod stop;
 pub mod unload;
 
 use crate::{
@@ -24,6 +30,15 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     enter_netns(&global)?;
     match command {
         Command::Apply(args) => apply::run(&args, &global),
+        Command::Plan(args) => plan::run(&args, &global),
+        Command::Rollback => rollback::run(&global),
+        Command::Confirm => rollback::confirm(),
+        Command::Run(args) => run::run(&args),
+        Command::Stop(args) => stop::run(&args, &global),
+        Command::Block(args) => block::block(args, &global),
+        Command::Unblock(args) => block::unblock(args, &global),
+        Command::Blocks => block::blocks(&global),
+        Command::Set(args) => set::run(args, &global),
         Command::Count(args) => count::run(args, &global),
         Command::Load(args) => load::run(args, &global),
         Command::Unload(args) => unload::run(&args, &global),

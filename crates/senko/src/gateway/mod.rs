@@ -1,17 +1,16 @@
-//! What the gateway's commands share: where the configuration is, who may change the gateway, and how problems, changes
-//! and announcements are told.
+//! What the gateway's commands share: where the configuration is, whom they ask, and how answers are told.
 
+mod hand;
 pub mod tell;
 
-use std::{path::PathBuf, time::Duration};
+use std::{io::Write as _, path::PathBuf};
 
-use agent::{gateway::Gateway, place::Place};
+use agent::place::Place;
 use clap::Args;
+use serde::Serialize;
 
-use crate::{failure::Failure, render::say};
-
-/// How long a command waits for another that is changing the gateway.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub use self::hand::Hand;
+use crate::failure::Failure;
 
 /// Which configuration.
 #[derive(Debug, Clone, Args)]
@@ -21,21 +20,28 @@ pub struct ConfigArgs {
     pub config: PathBuf,
 }
 
-/// The gateway of this network namespace, to be changed.
-pub fn open() -> Result<Gateway, Failure> {
-    if engine::mount::ensure_bpffs()? {
-        say(format_args!("mounted a bpffs at {}, where there was none", engine::mount::BPFFS));
+impl ConfigArgs {
+    /// The path as the daemon, which may stand in another directory, can read it.
+    pub fn path(&self) -> PathBuf {
+        std::path::absolute(&self.config).unwrap_or_else(|_| self.config.clone())
     }
-    Ok(Gateway::open(Place::here()?, PATIENCE)?)
 }
 
-/// As [`open`], where there must be one.
-pub fn open_live() -> Result<Gateway, Failure> {
+/// The gateway's directories, where there must be a gateway.
+pub fn live_place() -> Result<Place, Failure> {
     let place = Place::here()?;
-    if !place.is_used() {
-        return Err(agent::error::Error::NoGateway.into());
+    match agent::gateway::look(&place)? {
+        Some(_) => Ok(place),
+        None => Err(agent::error::Error::NoGateway.into()),
     }
-    Ok(Gateway::open(place, PATIENCE)?)
+}
+
+/// One JSON document.
+pub fn print_document(document: &impl Serialize) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, document).map_err(std::io::Error::from)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
 }
 
 impl From<agent::error::Error> for Failure {

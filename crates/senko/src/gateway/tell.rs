@@ -1,99 +1,58 @@
-//! Problems, changes and announcements, for people and as JSON.
+//! Answers of a gateway, for people.
 
-use agent::{
-    executor::Announcement,
-    gateway::{Applied, Refused},
-    lines::Change,
-};
-use serde::Serialize;
+use std::io::Write as _;
+
+use agent::request::{AppliedReply, InterfaceReply, Refusal};
+use engine::Diagnosis;
 
 use crate::{failure::Failure, render::say};
 
-/// What `apply`, `rollback` and a reload came to: the document of `--json`.
-#[derive(Debug, Serialize)]
-pub struct Document {
-    pub generation: u64,
-    /// What was live was what is wanted.
-    pub unchanged: bool,
-    pub changes: Vec<Change>,
-    pub interfaces: Vec<Interface>,
-    pub milliseconds: f64,
+/// Tells all that is wrong with a configuration, and fails.
+pub fn refusal(refusal: Refusal) -> Failure {
+    write_text(&refusal.text);
+    let Refusal { cause, remedy, exit_code, .. } = refusal;
+    Failure::Explained(Diagnosis { cause, remedy, exit_code })
 }
 
-/// What became of an interface.
-#[derive(Debug, Serialize)]
-pub struct Interface {
-    pub interface: String,
-    /// `attached`, `detached`, `missing` or `refused`.
-    pub what: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mode: Option<&'static str>,
-    /// Why it is not native mode, or why it was refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
+/// Text of several lines, on standard error.
+pub fn write_text(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-impl From<&Applied> for Document {
-    fn from(applied: &Applied) -> Self {
-        Self {
-            generation: applied.generation,
-            unchanged: applied.unchanged,
-            changes: applied.changes.clone(),
-            interfaces: applied.announcements.iter().filter_map(interface).collect(),
-            milliseconds: (applied.took.as_secs_f64() * 1e6).round() / 1e3,
-        }
+/// What a new generation changed, where it is, and what it warns of.
+pub fn applied(reply: &AppliedReply) -> Result<(), Failure> {
+    write_text(&reply.warnings);
+    interfaces(&reply.interfaces);
+    let mut out = std::io::stdout().lock();
+    for change in &reply.changes {
+        writeln!(out, "{} {}", change.sign, change.text)?;
     }
+    out.flush()?;
+    let AppliedReply { generation, milliseconds, .. } = reply;
+    if reply.unchanged {
+        say(format_args!("generation {generation} is live already: nothing to change"));
+    } else {
+        say(format_args!("generation {generation} is live, after {milliseconds:.0} ms"));
+    }
+    for left in &reply.left {
+        say(format_args!("left behind of the generation before: {left}"));
+    }
+    Ok(())
 }
 
-fn interface(announcement: &Announcement) -> Option<Interface> {
-    let (interface, what, mode, why) = match announcement {
-        Announcement::Attached { interface, mode, fallback } => {
-            (interface, "attached", Some(mode.name()), fallback.clone())
-        }
-        Announcement::Missing { interface } => (interface, "missing", None, None),
-        Announcement::Detached { interface } => (interface, "detached", None, None),
-        Announcement::Refused { interface, why } => (interface, "refused", None, Some(why.clone())),
-        Announcement::Left { .. } => return None,
-    };
-    Some(Interface { interface: interface.clone(), what, mode, why })
-}
-
-/// Tells on standard error what became of interfaces.
-pub fn announce(announcements: &[Announcement]) {
-    for announcement in announcements {
-        match announcement {
-            Announcement::Attached { interface, mode, fallback: None } => {
-                say(format_args!("{interface}: attached in {mode} mode"));
-            }
-            Announcement::Attached { interface, fallback: Some(why), .. } => say(format_args!(
+/// What became of interfaces, on standard error.
+pub fn interfaces(interfaces: &[InterfaceReply]) {
+    for InterfaceReply { interface, what, mode, why } in interfaces {
+        match (what.as_str(), mode, why) {
+            ("attached", Some(mode), None) => say(format_args!("{interface}: attached in {mode} mode")),
+            ("attached", _, Some(why)) => say(format_args!(
                 "{interface}: attached in generic mode, slower than native, which was refused: {why}"
             )),
-            Announcement::Missing { interface } => say(format_args!(
+            ("missing", ..) => say(format_args!(
                 "{interface}: not there; `senko run` attaches when it appears, as the next `senko apply` does"
             )),
-            Announcement::Detached { interface } => say(format_args!("{interface}: detached")),
-            Announcement::Refused { interface, why } => say(format_args!("{interface}: {why}")),
-            Announcement::Left { what } => say(format_args!("left behind: {what}")),
-        }
-    }
-}
-
-/// Tells what is wrong with a configuration, all of it, and fails.
-pub fn refused(refused: Refused) -> Failure {
-    match refused {
-        Refused::Error(error) => error.into(),
-        Refused::Configuration { problems, sources } => {
-            let errors =
-                problems.iter().filter(|problem| problem.severity == policy::Severity::Error).count();
-            for problem in problems.iter() {
-                let place = problem.at.map_or_else(String::new, |at| {
-                    let (line, column) = sources.line_column(at);
-                    format!("{}:{line}:{column}: ", sources.path(at).display())
-                });
-                say(format_args!("{place}{}", problem.message));
-            }
-            let plural = if errors == 1 { "error" } else { "errors" };
-            Failure::usage(format!("{errors} {plural}; nothing was changed"), None)
+            (_, _, Some(why)) => say(format_args!("{interface}: {what}: {why}")),
+            _ => say(format_args!("{interface}: {what}")),
         }
     }
 }
