@@ -193,7 +193,7 @@ fn a_v6_change_broken_off_anywhere_is_completed() {
 fn other_contents_are_noticed() {
     let mut random = Xorshift(0x5eed_2028);
     let list: List<u128> = (0..300_u128)
-        .map(|n| (Prefix::truncated(0x2001_0db8 << 96 | (n / 9) << 80 | n % 9 << 61, 66).unwrap(), n))
+        .map(|n| (Prefix::truncated(0x2001_0db8 << 96 | (n / 9) << 80 | (n % 9) << 61, 66).unwrap(), n))
         .collect::<BTreeMap<_, _>>()
         .into_iter()
         .map(|(prefix, n)| (prefix, 1 + n as u32 % 7))
@@ -207,7 +207,7 @@ fn other_contents_are_noticed() {
             let entry = match random.next() % 4 {
                 0 => random.next() as u32,
                 1 => random.next() as u32 % 9,
-                kind => (kind as u32 + 3) << 29 | random.next() as u32 % used.lines,
+                kind => (kind as u32 + 3) << 29 | (random.next() as u32 % used.lines),
             };
             if random.next().is_multiple_of(4) {
                 nodes[0x20].0[1] = entry;
