@@ -8,7 +8,7 @@ use support::{Gateway, Tool, lab, wait_until};
 
 const COUNTER: &str = "[[interface]]\nname = \"to-h1\"\n[counter]\n";
 
-fn row<'a>(rows: &'a Value, wanted: impl Fn(&Value) -> bool) -> &'a Value {
+fn row(rows: &Value, wanted: impl Fn(&Value) -> bool) -> &Value {
     rows.as_array().expect("rows").iter().find(|row| wanted(row)).unwrap_or(&Value::Null)
 }
 
