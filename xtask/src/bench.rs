@@ -4,11 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use xtask::command::{cargo, is_root, needs_root, root, step};
 
-use crate::{
-    command::{cargo, is_root, needs_root, root, step},
-    setup,
-};
+use crate::setup::{self, Purpose};
 
 #[derive(Debug, Args)]
 pub struct BenchArgs {
@@ -18,7 +16,7 @@ pub struct BenchArgs {
 }
 
 pub fn run(args: &BenchArgs) -> Result<ExitCode> {
-    setup::run()?;
+    setup::run(Purpose::Demo)?;
     step("build (release)", &mut cargo(&["build", "--release", "--quiet", "--package", "senko"]))?;
     if !is_root() {
         return Ok(needs_root("the bench", "cargo xtask bench"));

@@ -9,8 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use toolchain::Object;
-
-use crate::command::root;
+use xtask::command::root;
 
 #[derive(Debug, Args)]
 pub struct BuildBpfArgs {

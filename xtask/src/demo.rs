@@ -3,14 +3,12 @@
 use std::{os::unix::process::CommandExt as _, process::ExitCode};
 
 use anyhow::{Context as _, Result};
+use xtask::command::{cargo, is_root, needs_root, root, step};
 
-use crate::{
-    command::{cargo, is_root, needs_root, root, step},
-    setup,
-};
+use crate::setup::{self, Purpose};
 
 pub fn run() -> Result<ExitCode> {
-    setup::run()?;
+    setup::run(Purpose::Demo)?;
     let build = ["build", "--release", "--quiet", "--package", "senko", "--package", "demo"];
     step("build (release)", &mut cargo(&build))?;
     if !is_root() {

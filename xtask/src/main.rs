@@ -1,8 +1,7 @@
-//! The project's chores: `cargo xtask setup | demo | test | bench | build-bpf`.
+//! The project's chores: `cargo xtask setup | demo | test | bench | package | build-bpf`.
 
 mod bench;
 mod build_bpf;
-mod command;
 mod demo;
 mod setup;
 mod test;
@@ -10,6 +9,9 @@ mod test;
 use std::process::ExitCode;
 
 use clap::Parser;
+use xtask::package;
+
+use self::setup::Purpose;
 
 /// The project's chores
 #[derive(Debug, Parser)]
@@ -23,16 +25,19 @@ enum Chore {
     Test(test::TestArgs),
     /// Measure ns per packet against the bare floor
     Bench(bench::BenchArgs),
+    /// Make the Debian package and print its path
+    Package(package::PackageArgs),
     /// Build an eBPF crate of your own and print the object's path
     BuildBpf(build_bpf::BuildBpfArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Chore::parse() {
-        Chore::Setup => setup::run(),
+        Chore::Setup => setup::run(Purpose::Tests),
         Chore::Demo => demo::run(),
         Chore::Test(args) => test::run(&args),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Package(args) => setup::run(Purpose::Build).and_then(|_| package::run(&args)),
         Chore::BuildBpf(args) => build_bpf::run(&args),
     };
     match result {

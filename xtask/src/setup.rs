@@ -7,29 +7,46 @@ use std::{
     sync::Once,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use toolchain::{BPF_LINKER_VERSION, Compiler, DEBIAN_COMPILER_PACKAGES};
+use xtask::command::{cargo, is_root, step};
 
-use crate::command::{cargo, is_root, step};
+/// Programs that the lab and the demo call, and Debian's packages that hold them.
+const LAB: [(&str, &str); 4] =
+    [("ip", "iproute2"), ("ping", "iputils-ping"), ("ethtool", "ethtool"), ("tcpdump", "tcpdump")];
 
-/// Programs that the lab, the demo and the tests call, and Debian's packages that hold them.
-const PROGRAMS: [(&str, &str); 6] = [
-    ("ip", "iproute2"),
-    ("ping", "iputils-ping"),
-    ("ethtool", "ethtool"),
-    ("tcpdump", "tcpdump"),
+/// What the tests call beside those.
+const TESTS: [(&str, &str); 6] = [
     ("clang", "clang"),
     ("bpftool", "bpftool"),
+    ("dpkg-deb", "dpkg"),
+    ("strip", "binutils"),
+    ("man", "man-db"),
+    ("systemd-analyze", "systemd"),
 ];
 
 /// Headers for the C objects of the tests.
 const BPF_HEADERS: (&str, &str) = ("/usr/include/bpf/bpf_helpers.h", "libbpf-dev");
 
-pub fn run() -> Result<ExitCode> {
+/// What is going to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    Build,
+    Demo,
+    Tests,
+}
+
+pub fn run(purpose: Purpose) -> Result<ExitCode> {
     let mut done = Vec::new();
     let compiler = compiler(&mut done)?;
     linker(&compiler, &mut done)?;
-    programs(&mut done)?;
+    if purpose >= Purpose::Demo {
+        programs(&LAB, None, &mut done)?;
+    }
+    if purpose >= Purpose::Tests {
+        programs(&TESTS, Some(BPF_HEADERS), &mut done)?;
+        promtool(&mut done)?;
+    }
     if done.is_empty() {
         eprintln!("xtask: nothing to do: {}, bpf-linker {BPF_LINKER_VERSION}", compiler.describe());
     } else {
@@ -92,22 +109,45 @@ fn linker(compiler: &Compiler, done: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-fn programs(done: &mut Vec<String>) -> Result<()> {
-    let mut missing: Vec<(&str, &str)> =
-        PROGRAMS.into_iter().filter(|(program, _)| !on_path(program)).collect();
-    if !Path::new(BPF_HEADERS.0).exists() {
-        missing.push(BPF_HEADERS);
-    }
+/// Programs on the path, and a file, with the packages that hold them.
+fn programs(
+    programs: &[(&'static str, &'static str)],
+    file: Option<(&'static str, &'static str)>,
+    done: &mut Vec<String>,
+) -> Result<()> {
+    let missing = programs.iter().copied().filter(|(program, _)| !on_path(program));
+    let missing: Vec<_> = missing.chain(file.filter(|(path, _)| !Path::new(path).exists())).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let packages: Vec<String> = missing.iter().map(|(_, package)| (*package).into()).collect();
     if !apt_has(&packages[0]) {
         let names: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
-        bail!("tests and demo call these, which are not here: {}; install them", names.join(", "));
+        bail!("these are called and not here: {}; install them", names.join(", "));
     }
     apt_install(&packages)?;
     done.extend(packages);
+    Ok(())
+}
+
+/// Prometheus' checker, out of Debian's package: the server that it comes with is not installed.
+fn promtool(done: &mut Vec<String>) -> Result<()> {
+    if toolchain::promtool().is_some() {
+        return Ok(());
+    }
+    if !apt_has("prometheus") {
+        bail!("tests call promtool, which is not here: install Prometheus' tools");
+    }
+    let dir = toolchain::promtool_dir();
+    let unpacked = dir.join("unpacked");
+    fs::create_dir_all(&unpacked)?;
+    let download = ["-o", "APT::Sandbox::User=root", "download", "prometheus"];
+    step("download promtool (19 MB)", apt(&download).current_dir(&unpacked))?;
+    let package = fs::read_dir(&unpacked)?.next().context("apt-get downloaded nothing")??.path();
+    step("unpack promtool", Command::new("dpkg-deb").arg("-x").args([&package, &unpacked]))?;
+    fs::rename(unpacked.join("usr/bin/promtool"), dir.join("promtool"))?;
+    fs::remove_dir_all(&unpacked)?;
+    done.push(format!("promtool in {}", dir.display()));
     Ok(())
 }
 

@@ -9,11 +9,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use toolchain::{Compiler, Toolchain};
+use xtask::command::{cargo, is_root, needs_root, root, step};
 
-use crate::{
-    command::{cargo, is_root, needs_root, root, step},
-    setup,
-};
+use crate::setup::{self, Purpose};
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
@@ -25,7 +23,7 @@ pub struct TestArgs {
 const NEED_ROOT: [&str; 3] = ["engine", "lab", "senko"];
 
 pub fn run(args: &TestArgs) -> Result<ExitCode> {
-    setup::run()?;
+    setup::run(Purpose::Tests)?;
     let toolchain = toolchain::find()?;
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];

@@ -28,6 +28,10 @@ pub enum Reason {
     RedirectNotLocal = 9,
     /// The kernel looks up routes for XDP only where forwarding is on.
     RedirectForwardingOff = 10,
+    /// No prefix of the lists covers the source, and what is not listed is dropped.
+    FirewallDefault = 11,
+    /// A live block matched the source.
+    Blocked = 12,
 }
 
 /// Reasons that an interface has room for in the map `REASONS`: reason `r` of interface slot `i` is element
@@ -45,7 +49,7 @@ shared! {
 }
 
 impl Reason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Unclaimed,
         Self::Malformed,
         Self::FirewallDrop,
@@ -57,6 +61,8 @@ impl Reason {
         Self::RedirectForeignPort,
         Self::RedirectNotLocal,
         Self::RedirectForwardingOff,
+        Self::FirewallDefault,
+        Self::Blocked,
     ];
 
     /// Stable name for JSON rows and metrics.
@@ -73,6 +79,8 @@ impl Reason {
             Self::RedirectForeignPort => "redirect_foreign_port",
             Self::RedirectNotLocal => "redirect_not_local",
             Self::RedirectForwardingOff => "redirect_forwarding_off",
+            Self::FirewallDefault => "firewall_default",
+            Self::Blocked => "blocked",
         }
     }
 

@@ -13,8 +13,8 @@ use std::{
 
 use policy::{Problems, Sources};
 
-pub use self::change::SetChange;
 use self::load::Live;
+pub use self::{change::SetChange, load::compile};
 use crate::{
     config::{self, Config, Disk, Files},
     confirm::Awaited,
@@ -160,12 +160,16 @@ impl Gateway {
             return Err(Refused::Configuration { problems: outcome.problems, sources: outcome.sources });
         };
         let addresses = engine::netlink::local_addresses()?;
-        let desired = load::compile(&mut config, &self.edits, self.record.as_ref(), &addresses);
+        let desired = compile(&mut config, &self.edits, self.record.as_ref(), &addresses);
         let generation = self.record.as_ref().map_or(1, |record| record.generation + 1);
         let mut record = describe(&desired, &config, &outcome.sources, generation, by);
         record.main = main.into();
         record.lines = lines::of(files, &config.files);
         record.files = read;
+        record.former = self.record.as_ref().and_then(|live| {
+            // The same configuration again, with other live edits, is no way back.
+            if live.files == record.files { live.former } else { Some(live.generation) }
+        });
         let changes = lines::changes(self.record.as_ref(), &record);
         let unchanged = self.record.as_ref().is_some_and(|live| plan::is_live(live, &desired));
         let mut announcements = if unchanged {
@@ -239,21 +243,23 @@ impl Gateway {
             .flat_map(|record| record.files.iter().map(|(_, digest)| digest.as_str()))
             .collect();
         self.store.sweep(&wanted);
-        let kept = former.map_or(live.generation, |former| former.generation);
+        let kept = [Some(live.generation), live.former];
         let names = std::fs::read_dir(&self.place.run).into_iter().flatten().flatten();
         for name in names.filter_map(|entry| entry.file_name().into_string().ok()) {
             let number = name.strip_prefix("generation-").and_then(|rest| rest.strip_suffix(".json"));
-            if number.and_then(|number| number.parse::<u64>().ok()).is_some_and(|number| number < kept) {
+            let number = number.and_then(|number| number.parse::<u64>().ok());
+            if number.is_some() && !kept.contains(&number) {
                 // What cannot be removed now is removed next time.
                 let _ = std::fs::remove_file(self.place.run.join(name));
             }
         }
     }
 
-    /// The generation before the live one.
+    /// The generation that a rollback leads to.
     pub fn former_record(&self) -> Result<Record, Error> {
         let live = self.record.as_ref().ok_or(Error::NoGateway)?;
-        before(&self.place, live)
+        let none = || Error::Refused("there is no configuration before this one".into());
+        read_record(&self.place, live.former.ok_or_else(none)?)
     }
 
     /// Takes the gateway off its interfaces, with all it had in the kernel.
@@ -285,18 +291,6 @@ impl Gateway {
             let _ = std::fs::remove_dir_all(&place.run);
         }
     }
-}
-
-/// The record before a live one, for whoever wants to go back or to compare.
-pub fn before(place: &Place, live: &Record) -> Result<Record, Error> {
-    let none = || Error::Refused("there is no generation before this one".into());
-    let names = std::fs::read_dir(&place.run).map_err(|_| none())?;
-    let numbers = names.flatten().filter_map(|entry| {
-        let name = entry.file_name().into_string().ok()?;
-        name.strip_prefix("generation-")?.strip_suffix(".json")?.parse::<u64>().ok()
-    });
-    let number = numbers.filter(|number| *number < live.generation).max().ok_or_else(none)?;
-    read_record(place, number)
 }
 
 /// A record by its generation.
@@ -362,7 +356,7 @@ pub fn preview(place: &Place, main: &Path) -> Result<Preview, Refused> {
         return Err(Refused::Configuration { problems: outcome.problems, sources: outcome.sources });
     };
     let addresses = engine::netlink::local_addresses()?;
-    let desired = load::compile(&mut config, &edits, live.as_ref(), &addresses);
+    let desired = compile(&mut config, &edits, live.as_ref(), &addresses);
     let generation = live.as_ref().map_or(1, |record| record.generation + 1);
     let mut record = describe(&desired, &config, &outcome.sources, generation, "plan");
     record.lines = lines::of(&Disk, &config.files);

@@ -18,6 +18,8 @@ pub const LAYOUT: &str = "senko-gateway-1";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     pub generation: u64,
+    /// The generation whose configuration was live before this one's: where a rollback leads.
+    pub former: Option<u64>,
     /// Seconds since 1970.
     pub applied_at: f64,
     /// `apply`, `reload`, `rollback to 3`, …
@@ -108,6 +110,7 @@ impl Record {
         let names = |slots: &Slots| slots.iter().map(|(name, slot)| (name.into(), slot)).collect();
         Self {
             generation,
+            former: None,
             applied_at,
             by: by.into(),
             main: PathBuf::new(),
@@ -133,6 +136,7 @@ impl Record {
     pub fn keep_from(&mut self, live: Option<&Self>) {
         if let Some(live) = live {
             self.generation = live.generation;
+            self.former = live.former;
             self.applied_at = live.applied_at;
             self.by.clone_from(&live.by);
             self.interfaces.clone_from(&live.interfaces);

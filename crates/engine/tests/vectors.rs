@@ -2,6 +2,8 @@
 
 mod kernel;
 
+use std::collections::BTreeMap;
+
 use abi::Stage;
 use capture::{cli::FilterArgs, filter::FilterValues};
 use clap::Parser as _;
@@ -64,18 +66,24 @@ fn firewall() {
         let prefixes = [&vectors.config.drop[..], &vectors.config.allow[..]].concat();
         for packet in vectors.packets {
             let place = format!("{}: {}", vectors.file, packet.name);
-            let before = filtering.hits();
+            let before = (filtering.hits(), filtering.block_hits());
             let expected = (packet.verdict, packet.reason, packet.output);
             assert_eq!(filtering.judge(&packet.input), expected, "{place}");
-            let after = filtering.hits();
-            let counted: Vec<&String> = after
-                .iter()
-                .filter(|(slot, hit)| before.get(slot) != Some(hit))
-                .map(|(slot, _)| &prefixes[*slot as usize])
-                .collect();
-            assert_eq!(counted, Vec::from_iter(&packet.result.hit), "{place}");
+            let counted = counted(&before.0, &filtering.hits(), &prefixes);
+            assert_eq!(counted, Vec::from_iter(packet.result.hit), "{place}");
+            let counted = self::counted(&before.1, &filtering.block_hits(), &vectors.config.block);
+            assert_eq!(counted, Vec::from_iter(packet.result.block), "{place}");
         }
     }
+}
+
+/// Packets and bytes by slot.
+type Hits = BTreeMap<u32, (u64, u64)>;
+
+/// The prefixes that were hit between two moments.
+fn counted(before: &Hits, after: &Hits, prefixes: &[String]) -> Vec<String> {
+    let hit = after.iter().filter(|(slot, hit)| before.get(slot) != Some(hit));
+    hit.map(|(slot, _)| prefixes[*slot as usize].clone()).collect()
 }
 
 #[test]

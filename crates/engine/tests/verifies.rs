@@ -35,6 +35,25 @@ fn every_set_of_stages_loads() {
     }
 }
 
+/// The dearest sets with everything of the firewall on.
+#[test]
+fn the_firewall_loads_with_every_switch() {
+    for bits in 0..8_u8 {
+        for stages in [&[Stage::Firewall][..], &Stage::ALL] {
+            let builder = PipelineBuilder::new(stages)
+                .global("FIREWALL_LISTS", bits & 1)
+                .global("FIREWALL_BLOCKS", bits >> 1 & 1)
+                .global("FIREWALL_DEFAULT_DROP", bits >> 2);
+            let what = format!("{stages:?}, switches {bits:03b}");
+            let pipeline = load(&builder, &what);
+            let run = pipeline.program().test_run(&udp_frame(), 1).expect("test run");
+            eprintln!("{what}: {:?} instructions", pipeline.program().verified_instructions());
+            let expected = if bits >> 2 == 1 { Action::Drop } else { Action::Pass };
+            assert_eq!(run.action, expected as u32, "{what}");
+        }
+    }
+}
+
 #[test]
 fn capture_loads_with_every_snaplen_and_buffer() {
     for snaplen in [1, 14, 96, 97, 480, 481, 2016, 2017, 16352, 65504] {

@@ -17,6 +17,9 @@ pub const DEFAULT_NAME: &str = "lab";
 
 /// Throw-away hosts in network namespaces, to try XDP without touching the network of this machine.
 #[derive(Debug, Clone, clap::Args)]
+#[command(
+    after_help = "Examples:\n  senko lab up\n  senko lab exec h1 -- ping -c 3 10.77.0.2\n  senko lab down"
+)]
 pub struct Args {
     #[command(subcommand)]
     pub verb: Verb,
@@ -29,12 +32,14 @@ pub enum Verb {
     /// Remove a lab and everything in it
     Down(DownArgs),
     /// Show the labs there are, and leftovers
+    #[command(after_help = "Example:\n  senko lab list --json")]
     List,
     /// Run a command inside a host, with its exit code
     Exec(ExecArgs),
 }
 
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  senko lab up\n  senko lab up tour --topology router")]
 pub struct UpArgs {
     /// Name of the lab
     #[arg(default_value = DEFAULT_NAME)]
@@ -48,6 +53,7 @@ pub struct UpArgs {
 }
 
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  senko lab down tour\n  senko lab down --leftovers")]
 pub struct DownArgs {
     /// Name of the lab [default: lab]
     #[arg(conflicts_with_all = ["all", "leftovers"])]
@@ -64,6 +70,7 @@ pub struct DownArgs {
 }
 
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  senko lab exec h1 -- ip address\n  senko lab exec tour/h1 -- bash")]
 pub struct ExecArgs {
     /// `h1`, `r`, …; `NAME/h1` when there are several labs
     pub host: String,

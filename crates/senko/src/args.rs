@@ -78,6 +78,9 @@ pub enum Command {
     Bench(commands::bench::BenchArgs),
     /// Print a shell's completion script
     Completions(commands::completions::CompletionsArgs),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(commands::man::ManArgs),
 }
 
 /// Flags of the tools that run in the foreground.

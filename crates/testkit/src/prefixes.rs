@@ -16,12 +16,37 @@ use crate::{
 
 /// What is dropped and what is let through: each prefix as `address/length`, and in one list only.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Lists {
-    #[serde(default)]
     pub drop: Vec<String>,
-    #[serde(default)]
     pub allow: Vec<String>,
+    /// Live blocks; each may stand in a list, too.
+    pub block: Vec<String>,
+    pub switches: Switches,
+}
+
+/// What the firewall's read-only globals say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Switches {
+    /// The lists are looked up.
+    pub lists: bool,
+    /// Blocks are looked up.
+    pub blocks: bool,
+    /// What no prefix covers is dropped.
+    pub default_drop: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { lists: true, blocks: true, default_drop: false }
+    }
+}
+
+impl Switches {
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..8).map(|bits| Self { lists: bits & 1 != 0, blocks: bits & 2 != 0, default_drop: bits & 4 != 0 })
+    }
 }
 
 /// A prefix without host bits.
@@ -66,11 +91,26 @@ pub fn rules(size: Range<usize>) -> BoxedStrategy<Vec<(Prefix, bool)>> {
         .boxed()
 }
 
+/// Prefixes to block, each once.
+pub fn blocks(size: Range<usize>) -> BoxedStrategy<Vec<Prefix>> {
+    rules(size).prop_map(|rules| rules.into_iter().map(|(prefix, _)| prefix).collect()).boxed()
+}
+
+/// Any position of the switches.
+pub fn switches() -> BoxedStrategy<Switches> {
+    prop::sample::select(Switches::all().collect::<Vec<_>>()).boxed()
+}
+
 impl Lists {
     pub fn new(rules: &[(Prefix, bool)]) -> Self {
         let of =
             |allowed| rules.iter().filter(move |rule| rule.1 == allowed).map(|rule| text(rule.0)).collect();
-        Self { drop: of(false), allow: of(true) }
+        Self { drop: of(false), allow: of(true), ..Self::default() }
+    }
+
+    /// With these blocks and switches.
+    pub fn with(self, blocks: &[Prefix], switches: Switches) -> Self {
+        Self { block: blocks.iter().map(|prefix| text(*prefix)).collect(), switches, ..self }
     }
 }
 

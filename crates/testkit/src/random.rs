@@ -35,6 +35,9 @@ pub const ADDRESSES_V6: [Ipv6Addr; 9] = [
 
 pub const PORTS: [u16; 4] = [53, 80, 443, 50_000];
 
+/// Those of DHCP and DHCPv6, and beside them.
+const DHCP_PORTS: [u16; 6] = [66, 67, 68, 546, 547, 548];
+
 fn address_v4() -> impl Strategy<Value = Ipv4Addr> {
     prop_oneof![
         4 => prop::sample::select(&ADDRESSES_V4[..2]),
@@ -52,7 +55,11 @@ fn address_v6() -> impl Strategy<Value = Ipv6Addr> {
 }
 
 fn port() -> impl Strategy<Value = u16> {
-    prop_oneof![5 => prop::sample::select(&PORTS[..]), 1 => any::<u16>()]
+    prop_oneof![
+        5 => prop::sample::select(&PORTS[..]),
+        1 => any::<u16>(),
+        1 => prop::sample::select(&DHCP_PORTS[..]),
+    ]
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -67,7 +74,8 @@ fn upper_layer(source: Ipv6Addr, destination: Ipv6Addr, v6: bool) -> BoxedStrate
     let udp = (prop::sample::select(vec![17_u8, 17, 17, 33, 132, 136]), port(), port(), bytes())
         .prop_map(|(protocol, from, to, data)| (protocol, frames::udp(from, to, &data)));
     let echo = if v6 { 128 } else { 8 };
-    let kind = prop_oneof![4 => Just(echo), 1 => any::<u8>()];
+    // ICMPv6: neighbour discovery, and beside it.
+    let kind = prop_oneof![4 => Just(echo), 1 => any::<u8>(), 1 => 129..=138_u8];
     let code = prop_oneof![7 => Just(0_u8), 1 => any::<u8>()];
     let icmp = (kind, code, any::<[u8; 4]>(), bytes()).prop_map(move |(kind, code, rest, data)| {
         if v6 {

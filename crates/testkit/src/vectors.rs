@@ -73,6 +73,8 @@ pub struct CaptureResult {
 pub struct FirewallResult {
     /// The prefix that counts the packet.
     pub hit: Option<String>,
+    /// The block that does.
+    pub block: Option<String>,
 }
 
 /// `result` where verdict, reason and bytes are all.

@@ -101,8 +101,13 @@ pub fn find_compiler() -> Option<Compiler> {
 
 /// Where `cargo xtask setup` installs the linker for one LLVM; a second version never overwrites the first.
 pub fn linker_dir(llvm_major: u32) -> PathBuf {
+    cache().join(format!("bpf-linker-{BPF_LINKER_VERSION}-llvm{llvm_major}"))
+}
+
+/// The folder for what setup installs.
+pub(crate) fn cache() -> PathBuf {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|| home().join(".cache"));
-    cache.join("senko").join(format!("bpf-linker-{BPF_LINKER_VERSION}-llvm{llvm_major}"))
+    cache.join("senko")
 }
 
 fn linker_path(llvm_major: u32) -> Option<PathBuf> {

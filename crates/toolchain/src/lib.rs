@@ -1,4 +1,4 @@
-//! Finds the compiler and linker for eBPF and builds objects with them.
+//! Finds the compiler and linker for eBPF and builds objects with them; and `promtool`, for tests.
 //!
 //! Two compilers serve: rustup's nightly with `rust-src`, and Debian's `rustc-web` with `rust-web-src`.
 //! `core` is built from source for `bpfel-unknown-none`, so either needs the library sources. The linker is
@@ -9,9 +9,11 @@
 
 mod build;
 mod find;
+mod promtool;
 
 pub use build::{BuildError, Object, build};
 pub use find::{Compiler, Missing, Toolchain, find, find_compiler, linker_dir};
+pub use promtool::{promtool, promtool_dir};
 
 /// The one place where the linker's version is pinned.
 pub const BPF_LINKER_VERSION: &str = "0.13.0";

@@ -40,7 +40,16 @@ pub struct Server {
     pub health: Arc<Health>,
 }
 
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, Denied>;
+
+/// A refusal on its way out.
+struct Denied(StatusCode, Refusal);
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        (self.0, Json(self.1)).into_response()
+    }
+}
 
 impl Server {
     /// Listens on the gateway's socket until the runtime ends.
@@ -68,18 +77,18 @@ impl Server {
             .route("/v1/unblock", post(unblock))
             .route("/v1/stop", post(stop))
             .fallback(|| async {
-                refusal(StatusCode::NOT_FOUND, Refusal::usage("no such path; GET /v1/openapi.json has all"))
+                Denied(StatusCode::NOT_FOUND, Refusal::usage("no such path; GET /v1/openapi.json has all"))
             })
             .with_state(self)
     }
 
     async fn perform(&self, request: Request) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let gone = || refusal(StatusCode::SERVICE_UNAVAILABLE, Refusal::usage("the daemon is ending"));
+        let gone = || Denied(StatusCode::SERVICE_UNAVAILABLE, Refusal::usage("the daemon is ending"));
         self.events.send(Event::Job(Job { request, answer })).map_err(|_| gone())?;
         match answered.await {
             Ok(Ok(reply)) => Ok(Json(reply).into_response()),
-            Ok(Err(refused)) => Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, refused)),
+            Ok(Err(refused)) => Err(Denied(StatusCode::UNPROCESSABLE_ENTITY, refused)),
             Err(_) => Err(gone()),
         }
     }
@@ -92,22 +101,18 @@ impl Server {
         let this = self.clone();
         match tokio::task::spawn_blocking(move || look(&this)).await {
             Ok(Ok(answer)) => Ok(answer.into_response()),
-            Ok(Err(error)) => Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, error.into())),
-            Err(_) => Err(refusal(StatusCode::INTERNAL_SERVER_ERROR, Refusal::usage("the look failed"))),
+            Ok(Err(error)) => Err(Denied(StatusCode::UNPROCESSABLE_ENTITY, error.into())),
+            Err(_) => Err(Denied(StatusCode::INTERNAL_SERVER_ERROR, Refusal::usage("the look failed"))),
         }
     }
-}
-
-fn refusal(status: StatusCode, refusal: Refusal) -> Response {
-    (status, Json(refusal)).into_response()
 }
 
 /// A body that is not what it must be is refused as everything else is.
 type Checked<T> = Result<Json<T>, JsonRejection>;
 
-fn body<T>(checked: Checked<T>) -> Result<T, Response> {
+fn body<T>(checked: Checked<T>) -> Result<T, Denied> {
     checked.map(|Json(body)| body).map_err(|rejection| {
-        refusal(
+        Denied(
             StatusCode::BAD_REQUEST,
             Refusal::usage(format!("the body cannot be read: {}", rejection.body_text())),
         )

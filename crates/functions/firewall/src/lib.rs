@@ -3,6 +3,7 @@
 
 #[cfg(target_arch = "bpf")]
 pub mod bpf;
+pub mod essential;
 pub mod logic;
 pub mod shared;
 

@@ -2,8 +2,10 @@
 
 mod stage;
 
+use std::collections::BTreeMap;
+
 use abi::{Action, Reason, Step};
-use firewall::model;
+use firewall::model::{self, Rule};
 use testkit::{
     prefixes::Lists,
     vectors::{FirewallResult, load},
@@ -21,19 +23,22 @@ fn outcome(step: Step) -> (Action, Reason) {
 #[test]
 fn every_vector_is_judged_as_it_says() {
     for vectors in load::<Lists, FirewallResult>("firewall") {
-        let rules = model::rules(&vectors.config.drop, &vectors.config.allow);
+        let orders = stage::orders(&vectors.config);
         for packet in vectors.packets {
             let place = format!("{}: {}", vectors.file, packet.name);
             let expected = (packet.verdict, packet.reason);
             let mut stage = Stage::new(&vectors.config);
             let (step, bytes) = stage.judge(&packet.input);
             assert_eq!((outcome(step), bytes), (expected, packet.output), "{place}");
-            let hits: Vec<_> = stage.hits().into_iter().collect();
-            let counted = packet.result.hit.clone().map(|hit| (hit, (1, packet.input.len() as u64)));
-            assert_eq!(hits, Vec::from_iter(counted), "{place}");
-            let (step, hit) = model::judge(&packet.input, &rules);
-            let modelled = (outcome(step), hit.map(|rule| rule.text.clone()));
-            assert_eq!(modelled, (expected, packet.result.hit), "{place}, by the model");
+            let counted = |prefix: &Option<String>| {
+                BTreeMap::from_iter(prefix.clone().map(|prefix| (prefix, (1, packet.input.len() as u64))))
+            };
+            assert_eq!(stage.hits(), counted(&packet.result.hit), "{place}");
+            assert_eq!(stage.block_hits(), counted(&packet.result.block), "{place}");
+            let judgement = model::judge(&packet.input, &orders);
+            let text = |rule: Option<&Rule>| rule.map(|rule| rule.text.clone());
+            let modelled = (outcome(judgement.step), text(judgement.hit), text(judgement.block));
+            assert_eq!(modelled, (expected, packet.result.hit, packet.result.block), "{place}, by the model");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! `senko completions`: scripts that ask the binary, so that interfaces and namespaces complete as they are now.
+//! `senko completions`: scripts that ask the binary, so that interfaces, namespaces and sets complete as they are now.
+
+mod sets;
 
 use std::fs;
 
@@ -35,7 +37,11 @@ pub fn run(args: &CompletionsArgs) -> Result<u8, Failure> {
 
 /// The command line with candidates for what only this machine knows.
 fn command() -> Command {
-    Cli::command().mut_args(with_candidates).mut_subcommands(|sub| sub.mut_args(with_candidates))
+    candidates_below(Cli::command())
+}
+
+fn candidates_below(command: Command) -> Command {
+    command.mut_args(with_candidates).mut_subcommands(candidates_below)
 }
 
 fn with_candidates(arg: Arg) -> Arg {
@@ -44,6 +50,7 @@ fn with_candidates(arg: Arg) -> Arg {
     }
     match arg.get_value_names() {
         Some([name]) if name == "IFACE" => arg.add(ArgValueCandidates::new(interfaces)),
+        Some([name]) if name == "SET" => arg.add(ArgValueCandidates::new(sets)),
         _ => arg,
     }
 }
@@ -51,6 +58,10 @@ fn with_candidates(arg: Arg) -> Arg {
 fn interfaces() -> Vec<CompletionCandidate> {
     let links = engine::netlink::links().unwrap_or_default();
     links.into_iter().map(|link| CompletionCandidate::new(link.name)).collect()
+}
+
+fn sets() -> Vec<CompletionCandidate> {
+    sets::set_names().into_iter().map(CompletionCandidate::new).collect()
 }
 
 fn namespaces() -> Vec<CompletionCandidate> {
@@ -73,6 +84,15 @@ mod tests {
             let found = sub.get_arguments().any(|arg| arg.get::<ArgValueCandidates>().is_some());
             assert!(found, "{name} completes no interface");
         }
+    }
+
+    #[test]
+    fn a_set_argument_has_candidates_however_deep() {
+        let add = Command::new("add").arg(Arg::new("set").value_name("SET"));
+        let command = candidates_below(Command::new("senko").subcommand(Command::new("set").subcommand(add)));
+        let add = command.find_subcommand("set").and_then(|set| set.find_subcommand("add"));
+        let argument = add.and_then(|add| add.get_arguments().next()).expect("it was given one");
+        assert!(argument.get::<ArgValueCandidates>().is_some());
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod dump;
 pub mod features;
 pub mod firewall;
 pub mod load;
+pub mod man;
 pub mod plan;
 pub mod redirect;
 pub mod rollback;
@@ -53,6 +54,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Doctor(args) => doctor::run(&args, &global),
         Command::Bench(args) => bench::run(&args, &global),
         Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

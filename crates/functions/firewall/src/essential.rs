@@ -1,0 +1,41 @@
+//! What the default never drops, because without it a host loses its address or its link, and with it the person who would
+//! put the list right: neighbour discovery and address configuration. A block or a listed prefix drops it all the same.
+
+use wire::{Fragment, Frame, Headers, icmp, transport};
+
+/// RFC 2131 section 4.1: server, client.
+const DHCP: [u16; 2] = [67, 68];
+/// RFC 8415 section 7.2: client, server.
+const DHCPV6: [u16; 2] = [546, 547];
+
+/// RFC 4861: router solicitation to redirect.
+const NEIGHBOUR_DISCOVERY: core::ops::RangeInclusive<u8> = 133..=137;
+/// RFC 3810: a switch that hears no answer to it forgets where to send neighbour solicitations.
+const LISTENER_QUERY: u8 = 130;
+
+/// Whether a whole packet is one of those. Ports are the destination's: whoever sends chooses its own. Neighbour discovery
+/// is never fragmented (RFC 6980).
+#[inline(always)]
+pub fn is_essential(frame: &Frame<'_>, headers: &Headers) -> bool {
+    if headers.fragment() != Fragment::Whole {
+        return false;
+    }
+    let at = headers.transport_offset();
+    match (headers.version, headers.protocol) {
+        (4, transport::UDP) => has_port(frame, at, DHCP),
+        (6, transport::UDP) => has_port(frame, at, DHCPV6),
+        (6, icmp::PROTOCOL_V6) => frame.window::<{ icmp::HEADER }>(at).is_some_and(|message| {
+            let kind = message.u8::<{ icmp::offset::TYPE }>();
+            NEIGHBOUR_DISCOVERY.contains(&kind) || kind == LISTENER_QUERY
+        }),
+        _ => false,
+    }
+}
+
+#[inline(always)]
+fn has_port(frame: &Frame<'_>, at: usize, [one, other]: [u16; 2]) -> bool {
+    frame.window::<8>(at).is_some_and(|udp| {
+        let port = udp.be16::<2>();
+        port == one || port == other
+    })
+}
