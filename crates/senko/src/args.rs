@@ -41,6 +41,8 @@ pub enum Command {
     Firewall(commands::firewall::FirewallArgs),
     /// Answer pings, or join two ports into a cable, without the kernel's stack
     Redirect(commands::redirect::RedirectArgs),
+    /// Say everything that is wrong with a configuration, and what it takes; nothing is changed
+    Check(commands::check::CheckArgs),
     /// Show what `apply` would change; exit code 7 when something would
     Plan(commands::plan::PlanArgs),
     /// Make the configuration live, in one step

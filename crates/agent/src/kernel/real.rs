@@ -23,14 +23,31 @@ use crate::{
 pub struct Real {
     pins: PathBuf,
     run: PathBuf,
+    /// Operations that this process may still do before it kills itself; tests ask for it.
+    lives: Option<u32>,
 }
+
+/// The variable that says after how many operations a process kills itself as `kill -9` would.
+const KILL_AFTER: &str = "SENKO_TEST_KILL_AFTER";
 
 impl Real {
     pub fn new(place: &Place) -> Result<Self, Error> {
         make_directory(&place.run)?;
         engine::bpffs::expect_bpffs(&place.pins)?;
         make_directory(&place.pins)?;
-        Ok(Self { pins: place.pins.clone(), run: place.run.clone() })
+        let lives = std::env::var(KILL_AFTER).ok().and_then(|number| number.parse().ok());
+        Ok(Self { pins: place.pins.clone(), run: place.run.clone(), lives })
+    }
+
+    /// Something is about to be changed.
+    fn operation(&mut self) {
+        match &mut self.lives {
+            Some(0) => {
+                let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
+            }
+            Some(lives) => *lives -= 1,
+            None => {}
+        }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -49,6 +66,7 @@ impl Kernel for Real {
         sizes: &BTreeMap<String, u32>,
         shared: &Maps<Self>,
     ) -> Result<Maps<Self>, Error> {
+        self.operation();
         Ok(data_path::create_maps(sizes, shared)?)
     }
 
@@ -58,6 +76,7 @@ impl Kernel for Real {
         name: &str,
         contents: &Contents,
     ) -> Result<Option<HostTable>, Error> {
+        self.operation();
         let map = &maps[name];
         match contents {
             Contents::Prefixes(table) => return Ok(Some(build(maps, name, table)?)),
@@ -93,15 +112,16 @@ impl Kernel for Real {
         let nodes = maps[name].mapped::<Node>()?;
         Ok(match table {
             PrefixTable::V4 { lines, list } => {
-                HostTable::V4(TableV4::build(list, nodes, maps[*lines].mapped::<LineV4>()?).map_err(unsound)?)
+                HostTable::V4(TableV4::adopt(list, nodes, maps[*lines].mapped::<LineV4>()?).map_err(unsound)?)
             }
             PrefixTable::V6 { lines, list } => {
-                HostTable::V6(TableV6::build(list, nodes, maps[*lines].mapped::<LineV6>()?).map_err(unsound)?)
+                HostTable::V6(TableV6::adopt(list, nodes, maps[*lines].mapped::<LineV6>()?).map_err(unsound)?)
             }
         })
     }
 
     fn zero(&mut self, map: &Arc<Map>, elements: &[u32]) -> Result<(), Error> {
+        self.operation();
         let size = map.spec().value_size.next_multiple_of(8) as usize * engine::possible_cpus();
         for element in elements {
             map.set_raw(&element.to_ne_bytes(), &vec![0; size])?;
@@ -110,6 +130,7 @@ impl Kernel for Real {
     }
 
     fn load(&mut self, program: &Program, frags: bool, maps: &Maps<Self>) -> Result<engine::Program, Error> {
+        self.operation();
         Ok(data_path::load_program(program.globals(frags), frags, maps)?)
     }
 
@@ -123,6 +144,7 @@ impl Kernel for Real {
         loaded: &mut engine::Program,
         maps: &Maps<Self>,
     ) -> Result<Attached<Self::Link>, Error> {
+        self.operation();
         let interface = &program.interface;
         let done = |attachment: engine::Attachment, frags| Attached {
             mode: attachment.mode,
@@ -149,6 +171,7 @@ impl Kernel for Real {
     }
 
     fn switch(&mut self, link: &Self::Link, program: &engine::Program) -> Result<(), Error> {
+        self.operation();
         match link {
             PinnedLinkOrFresh::Pinned(link) => Ok(link.update(program)?),
             PinnedLinkOrFresh::Fresh(attachment) => Ok(attachment.replace(program)?),
@@ -172,14 +195,17 @@ impl Kernel for Real {
     }
 
     fn pin_map(&mut self, map: &Arc<Map>, path: &str) -> Result<(), Error> {
+        self.operation();
         Ok(map.pin_at(&self.path(path))?)
     }
 
     fn pin_program(&mut self, program: &engine::Program, path: &str) -> Result<(), Error> {
+        self.operation();
         Ok(program.pin_at(&self.path(path))?)
     }
 
     fn pin_link(&mut self, link: Self::Link, path: &str) -> Result<Self::Link, Error> {
+        self.operation();
         match link {
             PinnedLinkOrFresh::Fresh(attachment) => {
                 Ok(PinnedLinkOrFresh::Pinned(PinnedLink::pin(attachment, &self.path(path))?))
@@ -201,6 +227,7 @@ impl Kernel for Real {
     }
 
     fn make_directory(&mut self, path: &str) -> Result<(), Error> {
+        self.operation();
         make_directory(&self.path(path))
     }
 
@@ -218,11 +245,13 @@ impl Kernel for Real {
     }
 
     fn remove(&mut self, path: &str) -> Result<(), Error> {
+        self.operation();
         let path = self.path(path);
         remove(&path).map_err(Error::io(format!("remove {}", path.display())))
     }
 
     fn point(&mut self, name: &str, target: &str) -> Result<(), Error> {
+        self.operation();
         if self.pointed(name)?.as_deref() == Some(target) {
             return Ok(());
         }
@@ -242,6 +271,7 @@ impl Kernel for Real {
     }
 
     fn write_file(&mut self, name: &str, contents: &[u8]) -> Result<(), Error> {
+        self.operation();
         write_whole(&self.run.join(name), contents)
     }
 
@@ -255,6 +285,7 @@ impl Kernel for Real {
     }
 
     fn remove_file(&mut self, name: &str) -> Result<(), Error> {
+        self.operation();
         let path = self.run.join(name);
         remove(&path).map_err(Error::io(format!("remove {}", path.display())))
     }

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod bench;
 pub mod block;
+pub mod check;
 pub mod completions;
 pub mod count;
 pub mod doctor;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     enter_netns(&global)?;
     match command {
         Command::Apply(args) => apply::run(&args, &global),
+        Command::Check(args) => check::run(&args, &global),
         Command::Plan(args) => plan::run(&args, &global),
         Command::Rollback => rollback::run(&global),
         Command::Confirm => rollback::confirm(),
