@@ -2,7 +2,7 @@
 
 mod change;
 mod links;
-mod load;
+pub(crate) mod load;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,8 +13,8 @@ use std::{
 
 use policy::{Problems, Sources};
 
-pub use self::change::SetChange;
 use self::load::Live;
+pub use self::{change::SetChange, load::compile};
 use crate::{
     config::{self, Config, Disk, Files},
     confirm::Awaited,
@@ -160,7 +160,7 @@ impl Gateway {
             return Err(Refused::Configuration { problems: outcome.problems, sources: outcome.sources });
         };
         let addresses = engine::netlink::local_addresses()?;
-        let desired = load::compile(&mut config, &self.edits, self.record.as_ref(), &addresses);
+        let desired = compile(&mut config, &self.edits, self.record.as_ref(), &addresses);
         let generation = self.record.as_ref().map_or(1, |record| record.generation + 1);
         let mut record = describe(&desired, &config, &outcome.sources, generation, by);
         record.main = main.into();
@@ -356,7 +356,7 @@ pub fn preview(place: &Place, main: &Path) -> Result<Preview, Refused> {
         return Err(Refused::Configuration { problems: outcome.problems, sources: outcome.sources });
     };
     let addresses = engine::netlink::local_addresses()?;
-    let desired = load::compile(&mut config, &edits, live.as_ref(), &addresses);
+    let desired = compile(&mut config, &edits, live.as_ref(), &addresses);
     let generation = live.as_ref().map_or(1, |record| record.generation + 1);
     let mut record = describe(&desired, &config, &outcome.sources, generation, "plan");
     record.lines = lines::of(&Disk, &config.files);

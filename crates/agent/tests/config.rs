@@ -77,13 +77,13 @@ fn a_gateway_is_read_from_all_its_files() {
     );
     assert_eq!(config.settings.metrics, Some(([127, 0, 0, 1], 9479).into()));
     let names: Vec<&str> = config.sections.iter().map(|(function, _)| function.name()).collect();
-    assert_eq!(names, ["firewall", "counter"]);
+    assert_eq!(names, ["counter", "firewall"]);
     let files =
         ["senko.toml", "conf.d/10-count.toml", "conf.d/20-wan.toml", "blocklist.txt", "lists/admins.txt"];
     // Sets are read in the order in which they are written.
     assert_eq!(config.files, files.map(|file| Path::new("/etc/senko").join(file)));
     assert_eq!(config.watched, [PathBuf::from("/etc/senko/lists/admins.txt")]);
-    let tables = config.sections[0].1.tables(&config.world(&[]), &mut Slots::default());
+    let tables = config.sections[1].1.tables(&config.world(&[]), &mut Slots::default());
     assert_eq!(tables.everywhere.globals["FIREWALL_DEFAULT_DROP"], [1], "one section from two files");
     assert!(matches!(tables.maps["FIREWALL_NODES_V4"], Contents::Prefixes(_)));
     // The texts of sound sets are not kept.
@@ -152,7 +152,7 @@ fn every_mistake_is_named_where_it_stands() {
             "default = \"drop\"\nzebra = 1",
             &[
                 "error 1:1 `default`: there is no section `default`; it belongs into a section: write [firewall] above it",
-                "error 2:1 `zebra`: there is no section `zebra`; what can stand here: interface, sets, metrics, firewall, counter",
+                "error 2:1 `zebra`: there is no section `zebra`; what can stand here: interface, sets, metrics, counter, firewall, redirect",
             ],
         ),
         (

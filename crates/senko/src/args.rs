@@ -41,6 +41,8 @@ pub enum Command {
     Firewall(commands::firewall::FirewallArgs),
     /// Answer pings, or join two ports into a cable, without the kernel's stack
     Redirect(commands::redirect::RedirectArgs),
+    /// Say everything that is wrong with a configuration, and what it takes; nothing is changed
+    Check(commands::check::CheckArgs),
     /// Show what `apply` would change; exit code 7 when something would
     Plan(commands::plan::PlanArgs),
     /// Make the configuration live, in one step
@@ -64,6 +66,10 @@ pub enum Command {
     Blocks,
     /// Change or list the elements of a set
     Set(commands::set::SetArgs),
+    /// Show what the gateway has counted: packets, drops by reason, rules, sets, blocks
+    Stats(commands::stats::StatsArgs),
+    /// Run a packet through the live gateway without changing anything, and print each decision
+    Explain(commands::explain::ExplainArgs),
     /// Load an XDP object and attach it to an interface
     Load(commands::load::LoadArgs),
     /// Remove an XDP program from an interface

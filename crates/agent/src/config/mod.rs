@@ -21,7 +21,7 @@ pub const DEFAULT: &str = "/etc/senko/senko.toml";
 
 /// The functions that can have a section.
 pub fn functions() -> &'static [&'static dyn Function] {
-    &[&firewall::config::Firewall, &counter::config::Counter]
+    &[&counter::config::Counter, &firewall::config::Firewall, &redirect::config::Redirect]
 }
 
 /// A configuration without errors.

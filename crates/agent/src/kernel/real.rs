@@ -112,10 +112,10 @@ impl Kernel for Real {
         let nodes = maps[name].mapped::<Node>()?;
         Ok(match table {
             PrefixTable::V4 { lines, list } => {
-                HostTable::V4(TableV4::build(list, nodes, maps[*lines].mapped::<LineV4>()?).map_err(unsound)?)
+                HostTable::V4(TableV4::adopt(list, nodes, maps[*lines].mapped::<LineV4>()?).map_err(unsound)?)
             }
             PrefixTable::V6 { lines, list } => {
-                HostTable::V6(TableV6::build(list, nodes, maps[*lines].mapped::<LineV6>()?).map_err(unsound)?)
+                HostTable::V6(TableV6::adopt(list, nodes, maps[*lines].mapped::<LineV6>()?).map_err(unsound)?)
             }
         })
     }

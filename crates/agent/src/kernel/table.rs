@@ -38,14 +38,8 @@ impl Table for HostTable {
 
     fn refresh(&mut self, prefix: Cidr) -> Result<bool, Error> {
         match (self, prefix) {
-            (Self::V4(table), Cidr::V4(prefix)) => {
-                let v = table.get(prefix);
-                fits(v.map_or(Ok(None), |v| table.insert(prefix, v)).map(drop))
-            }
-            (Self::V6(table), Cidr::V6(prefix)) => {
-                let v = table.get(prefix);
-                fits(v.map_or(Ok(None), |v| table.insert(prefix, v)).map(drop))
-            }
+            (Self::V4(table), Cidr::V4(prefix)) => fits(table.refresh(prefix)),
+            (Self::V6(table), Cidr::V6(prefix)) => fits(table.refresh(prefix)),
             _ => Ok(true),
         }
     }

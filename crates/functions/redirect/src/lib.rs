@@ -5,6 +5,10 @@
 pub mod bpf;
 #[cfg(not(target_arch = "bpf"))]
 pub mod cli;
+#[cfg(not(target_arch = "bpf"))]
+pub mod config;
+#[cfg(not(target_arch = "bpf"))]
+pub mod control;
 pub mod logic;
 #[cfg(not(target_arch = "bpf"))]
 pub mod model;

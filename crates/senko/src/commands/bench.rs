@@ -2,6 +2,7 @@
 
 mod cable;
 mod frames;
+mod gateway;
 mod lists;
 mod measure;
 mod objects;
@@ -41,6 +42,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<u8, Failure> {
     let mut report = Report::new(args.only.clone());
     if args.objects.is_empty() {
         suite::run(&mut report)?;
+        gateway::run(&mut report)?;
     } else {
         for path in &args.objects {
             objects::run(&mut report, path)?;

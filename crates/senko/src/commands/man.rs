@@ -98,33 +98,23 @@ fn page(command: &Command, name: &str, parent: Option<&str>) -> io::Result<Vec<u
     Ok(out)
 }
 
-/// What stands below the options of `--help`: notes, then examples, whose lines keep their shape.
+/// What stands below the options of `--help`: examples, whose lines keep their shape, and notes before or after them.
 fn after_help(roff: &mut Roff, text: &str) {
-    let mut in_examples = false;
-    let mut in_notes = false;
-    for line in text.lines() {
-        if line.starts_with("Example") && line.ends_with(':') {
-            roff.control("SH", ["EXAMPLES"]);
-            // "Example (bash, in ~/.bashrc):" says where.
-            if let Some((_, rest)) = line.trim_end_matches(':').split_once(" (") {
-                roff.text([roman(rest.trim_end_matches(')'))]);
-            }
-            roff.control("PP", []).control("RS", ["4"]).control("nf", []);
-            in_examples = true;
-        } else if in_examples {
-            roff.text([roman(line.trim_start())]);
-        } else {
-            if !in_notes {
-                roff.control("SH", ["NOTES"]);
-                in_notes = true;
-            }
-            match line.trim() {
-                "" => roff.control("PP", []),
-                line => roff.text([roman(line)]),
-            };
+    for part in text.split("\n\n") {
+        let heading = part.lines().next().filter(|line| line.starts_with("Example") && line.ends_with(':'));
+        let Some(heading) = heading else {
+            roff.control("SH", ["NOTES"]).text([roman(part)]);
+            continue;
+        };
+        roff.control("SH", ["EXAMPLES"]);
+        // "Example (bash, in ~/.bashrc):" says where.
+        if let Some((_, place)) = heading.trim_end_matches(':').split_once(" (") {
+            roff.text([roman(place.trim_end_matches(')'))]);
         }
-    }
-    if in_examples {
+        roff.control("PP", []).control("RS", ["4"]).control("nf", []);
+        for line in part.lines().skip(1) {
+            roff.text([roman(line.trim_start())]);
+        }
         roff.control("fi", []).control("RE", []);
     }
 }
@@ -178,8 +168,8 @@ mod tests {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let examples = help.lines().filter(|line| line.starts_with("  senko "));
             for example in examples {
-                let typed = example.split(" | ").next().unwrap_or_default().split(" &").next();
-                let typed = shell_words(typed.unwrap_or_default());
+                let end = [" | ", " || ", " &", " # "].iter().filter_map(|mark| example.find(mark)).min();
+                let typed = shell_words(&example[..end.unwrap_or(example.len())]);
                 if let Err(error) = Cli::command().try_get_matches_from(&typed) {
                     panic!("`{words} --help` has an example that is not taken: {example}\n{error}");
                 }

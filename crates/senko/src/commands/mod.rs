@@ -3,10 +3,12 @@
 pub mod apply;
 pub mod bench;
 pub mod block;
+pub mod check;
 pub mod completions;
 pub mod count;
 pub mod doctor;
 pub mod dump;
+pub mod explain;
 pub mod features;
 pub mod firewall;
 pub mod load;
@@ -16,6 +18,7 @@ pub mod redirect;
 pub mod rollback;
 pub mod run;
 pub mod set;
+pub mod stats;
 pub mod status;
 pub mod stop;
 pub mod unload;
@@ -31,6 +34,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
     enter_netns(&global)?;
     match command {
         Command::Apply(args) => apply::run(&args, &global),
+        Command::Check(args) => check::run(&args, &global),
         Command::Plan(args) => plan::run(&args, &global),
         Command::Rollback => rollback::run(&global),
         Command::Confirm => rollback::confirm(),
@@ -43,7 +47,9 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Count(args) => count::run(args, &global),
         Command::Load(args) => load::run(args, &global),
         Command::Unload(args) => unload::run(&args, &global),
+        Command::Stats(args) => stats::run(&args, &global),
         Command::Status(args) => status::run(&args, &global),
+        Command::Explain(args) => explain::run(&args, &global),
         Command::Features(args) => features::run(&args, &global),
         Command::Dump(args) => dump::run(args, &global),
         Command::Firewall(args) => firewall::run(args, &global),

@@ -29,10 +29,13 @@ pub struct SetArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Add prefixes or addresses
+    #[command(after_help = "Example:\n  senko set add office 192.0.2.9 2001:db8:1::/48")]
     Add(Prefixes),
     /// Take prefixes or addresses out
+    #[command(after_help = "Example:\n  senko set remove office 192.0.2.9")]
     Remove(Prefixes),
     /// Print the elements, one a line
+    #[command(after_help = "Example:\n  senko set list office | wc -l")]
     List(Name),
 }
 

@@ -2,16 +2,13 @@
 
 mod document;
 
-use std::{
-    io::{self, Write},
-    time::{Duration, SystemTime},
-};
+use std::io::{self, Write};
 
 use clap::Args;
 use engine::{Inventory, netlink};
 
 use self::document::{Interface, MapLine, Program};
-use crate::{args::Global, failure::Failure};
+use crate::{args::Global, failure::Failure, render::ago};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  senko status\n  senko status eth0 --json\n  senko --netns blue status")]
@@ -110,16 +107,4 @@ fn maps(maps: &[MapLine]) -> impl Iterator<Item = String> {
         };
         format!("map      {:width$}  {}  {entries}  id {}", map.name, map.kind, map.id)
     })
-}
-
-/// A time that has passed, in the two largest units that matter.
-fn ago(unix_seconds: f64) -> String {
-    let then = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(unix_seconds.max(0.0));
-    let seconds = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s ago"),
-        60..3600 => format!("{} min {} s ago", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {} min ago", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{} d {} h ago", seconds / 86_400, seconds / 3600 % 24),
-    }
 }

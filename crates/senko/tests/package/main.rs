@@ -1,7 +1,5 @@
 //! The Debian package, from `dpkg -i` to `dpkg -P`, and its service, in a copy of this system that has booted.
 
-#[path = "../program/mod.rs"]
-mod program;
 mod service;
 mod system;
 
@@ -107,7 +105,9 @@ fn every_command_has_a_manual_page(system: &System, files: &BTreeSet<String>) {
     let help = system.run("senko", &["--help"]);
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let commands = commands.take_while(|line| !line.is_empty());
-    let names: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    // Further in is the rest of a description.
+    let commands = commands.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
+    let names: Vec<&str> = commands.filter_map(|line| line.split(' ').next()).collect();
     assert!(names.len() > 10, "{help}");
     for name in names.into_iter().filter(|name| *name != "help") {
         let page = format!("/usr/share/man/man1/senko-{name}.1.gz");

@@ -1,81 +1,127 @@
-//! The unit's sandbox, with tools in the daemon's place: they load, attach, count and pin with the same rights.
+//! The service, under systemd: its daemon from start to removal, and what its sandbox forbids.
 
-use std::fs;
+use super::{System, exists, system};
 
-use super::{System, exists, program, system};
+const CONFIGURATION: &str = "
+[[interface]]
+name = \"v0\"
 
-/// Runs a command instead of the daemon.
-fn instead(system: &System, kind: &str, command: &str) {
-    let drop_in = format!(
-        "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType={kind}\nRestart=no\nExecStart=\nExecStart={command}\n"
-    );
-    system.put(drop_in.as_bytes(), "/run/systemd/system/senko.service.d/instead.conf");
-    system.run("systemctl", &["daemon-reload"]);
-}
+[sets]
+office = [\"192.0.2.0/24\"]
+
+[firewall]
+drop = [\"198.51.100.7\"]
+
+[counter]
+";
 
 #[test]
-fn the_sandbox_lets_the_data_path_work_and_nothing_else() {
+fn the_daemon_works_in_its_sandbox() {
     let mut system = system("service");
     system.run("dpkg", &["-i", "/run/senko.deb"]);
     system.run("ip", &["link", "add", "v0", "type", "veth", "peer", "name", "v1"]);
     system.run("ip", &["link", "set", "v0", "up"]);
 
-    instead(&system, "exec", "/usr/bin/senko count v0 --mode native --json");
-    system.run("systemctl", &["start", "senko"]);
-    system
-        .wait_until("the counter is attached", |system| system.journal().contains("attached in native mode"));
+    // As it is installed it runs, and touches nothing.
+    system.run("systemctl", &["enable", "--now", "senko"]);
+    assert_eq!(program(&system), None);
+    configure(&system, CONFIGURATION);
+    system.run("systemctl", &["reload", "senko"]);
+    system.wait_until("the configuration is live", |system| status(system).contains("on 1 of 1 interfaces"));
+    let live = program(&system);
+    assert!(live.is_some(), "{}", system.journal());
+    set_names_complete(&system);
+    rights(&system);
+
+    // A file with a mistake changes nothing, and systemd says so.
+    configure(&system, "[firewall]\ndorp = []\n");
+    system.run("systemctl", &["reload", "senko"]);
+    system.wait_until("the failure is shown", |system| status(system).contains("the last reload failed"));
+    assert_eq!(program(&system), live);
+    configure(&system, CONFIGURATION);
+    system.run("systemctl", &["reload", "senko"]);
+    system.wait_until("it is mended", |system| !status(system).contains("failed"));
+    let live = program(&system);
+
+    // The data path outlives the daemon, however that ends.
     let pid = main_pid(&system);
-    let status = system.run("cat", &[&format!("/proc/{pid}/status")]);
-    // CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF.
-    let three = format!("{:016x}", 1_u64 << 12 | 1 << 38 | 1 << 39);
-    for line in ["CapPrm", "CapEff", "CapBnd"] {
-        assert!(status.contains(&format!("{line}:\t{three}\n")), "{line}: {status}");
-    }
-    assert!(status.contains("NoNewPrivs:\t1\n") && status.contains("Seccomp:\t2\n"), "{status}");
-
-    // The next version of the package takes over from one that runs.
+    system.run("kill", &["-KILL", &pid]);
+    system.wait_until("another daemon is ready", |system| is_active(system) && main_pid(system) != pid);
+    assert_eq!(program(&system), live);
+    let pid = main_pid(&system);
     system.run("dpkg", &["-i", "/run/senko.deb"]);
-    assert_eq!(system.ask("systemctl", &["is-active", "senko"]), "active");
-    assert_ne!(main_pid(&system), pid, "the old version goes on");
+    assert!(is_active(&system) && main_pid(&system) != pid, "the old version goes on: {}", system.journal());
+    assert_eq!(program(&system), live);
     system.run("systemctl", &["stop", "senko"]);
-    assert!(exists(&system, "/run/senko"), "state outlives the daemon");
+    assert_eq!(program(&system), live);
+    assert!(exists(&system, "/run/senko"), "the state outlives the daemon");
 
-    it_can_say_that_it_is_ready(&system);
-    pins_are_seen_from_outside(&system);
     nothing_else_can_be_written(&system);
 
+    // With the package goes all that it put onto interfaces.
+    system.run("systemctl", &["start", "senko"]);
     system.run("dpkg", &["-P", "senko"]);
+    assert_eq!(program(&system), None, "a program is left on v0");
     for path in ["/run/senko", "/sys/fs/bpf/senko", "/etc/senko"] {
         assert!(!exists(&system, path), "{path} is left behind");
     }
     assert_eq!(system.ask("systemctl", &["is-active", "senko"]), "inactive");
+    let wants = system.run("find", &["/etc/systemd", "-name", "senko*"]);
+    assert_eq!(wants, "", "what `enable` made is left behind");
+}
+
+fn configure(system: &System, configuration: &str) {
+    system.put(configuration.as_bytes(), "/etc/senko/senko.toml");
+}
+
+/// The id of the XDP program on `v0`.
+fn program(system: &System) -> Option<String> {
+    let link = system.run("ip", &["-d", "link", "show", "v0"]);
+    let id = link.split("prog/xdp id ").nth(1)?.split(' ').next()?;
+    Some(id.to_owned())
+}
+
+/// What `systemctl status` shows of the daemon's own words.
+fn status(system: &System) -> String {
+    show(system, "StatusText")
 }
 
 fn main_pid(system: &System) -> String {
-    system.ask("systemctl", &["show", "--property", "MainPID", "--value", "senko"])
+    show(system, "MainPID")
 }
 
-/// To a socket below /run, which is read-only.
-fn it_can_say_that_it_is_ready(system: &System) {
-    let ready = "/bin/sh -c 'systemd-notify --ready && exec sleep 600'\nNotifyAccess=all\nTimeoutStartSec=20";
-    instead(system, "notify", ready);
-    system.run("systemctl", &["start", "senko"]);
-    system.run("systemctl", &["stop", "senko"]);
+fn is_active(system: &System) -> bool {
+    system.ask("systemctl", &["is-active", "senko"]) == "active"
 }
 
-fn pins_are_seen_from_outside(system: &System) {
-    assert_eq!(system.ask("stat", &["-c", "%a %U:%G", "/sys/fs/bpf/senko"]), "750 root:senko");
-    let object = program::compile("named", "service", &["-DONE"]);
-    system.put(&fs::read(object).expect("it was compiled"), "/etc/senko/first.o");
-    instead(system, "oneshot", "/usr/bin/senko load v0 /etc/senko/first.o --pin /sys/fs/bpf/senko/first");
-    system.run("systemctl", &["start", "senko"]);
-    assert_eq!(system.ask("stat", &["-c", "%a %U:%G", "/sys/fs/bpf/senko/first"]), "750 root:senko");
-    assert_eq!(system.ask("stat", &["-c", "%U:%G", "/sys/fs/bpf/senko/first/link"]), "root:senko");
-    let status = system.run("senko", &["status", "v0"]);
-    assert!(status.contains("/sys/fs/bpf/senko/first/link"), "{status}");
-    system.run("senko", &["unload", "v0"]);
+fn show(system: &System, property: &str) -> String {
+    system.ask("systemctl", &["show", "--property", property, "--value", "senko"])
 }
 
+/// Of the daemon, and who may talk to it.
+fn rights(system: &System) {
+    let process = system.run("cat", &[&format!("/proc/{}/status", main_pid(system))]);
+    // CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF.
+    let three = format!("{:016x}", 1_u64 << 12 | 1 << 38 | 1 << 39);
+    for line in ["CapPrm", "CapEff", "CapBnd"] {
+        assert!(process.contains(&format!("{line}:\t{three}\n")), "{line}: {process}");
+    }
+    assert!(process.contains("NoNewPrivs:\t1\n") && process.contains("Seccomp:\t2\n"), "{process}");
+    let owners = |path: &str| system.run("sh", &["-c", &format!("stat -c '%a %U:%G' {path}")]);
+    assert_eq!(owners("/run/senko/net-*/api.sock"), "660 root:senko\n");
+    assert_eq!(owners("/run/senko/net-*"), "750 root:senko\n");
+    assert_eq!(owners("/sys/fs/bpf/senko"), "750 root:senko\n");
+    assert_eq!(owners("/sys/fs/bpf/senko/net-*"), "750 root:senko\n");
+}
+
+fn set_names_complete(system: &System) {
+    let script = ". /usr/share/bash-completion/completions/senko; COMP_WORDS=(senko set add ''); COMP_CWORD=3; \
+                  _clap_complete_senko senko '' add; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let words = system.run("bash", &["-c", script]);
+    assert!(words.lines().any(|word| word.trim() == "office"), "no set among\n{words}");
+}
+
+/// With a script in the daemon's place.
 fn nothing_else_can_be_written(system: &System) {
     let forbidden = [
         "touch /etc/senko/new",
@@ -95,10 +141,14 @@ fn nothing_else_can_be_written(system: &System) {
         script += &format!("if {command}; then echo 'allowed: {command}'; fi\n");
     }
     system.put(script.as_bytes(), "/etc/senko/forbidden.sh");
-    instead(system, "oneshot", "/bin/sh /etc/senko/forbidden.sh");
+    let drop_in = "/run/systemd/system/senko.service.d/instead.conf";
+    system.put(b"[Service]\nType=oneshot\nExecStart=\nExecStart=/bin/sh /etc/senko/forbidden.sh\n", drop_in);
+    system.run("systemctl", &["daemon-reload"]);
     system.run("systemctl", &["start", "senko"]);
     let said = system.journal();
     assert!(!said.contains("allowed:"), "{said}");
     assert!(said.matches("Read-only file system").count() >= 7, "{said}");
     assert_eq!(system.ask("stat", &["-c", "%a %U:%G", "/run/senko/new"]), "640 root:senko");
+    system.run("rm", &[drop_in]);
+    system.run("systemctl", &["daemon-reload"]);
 }

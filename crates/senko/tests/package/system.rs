@@ -10,7 +10,7 @@ use std::{
 };
 
 /// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// From the arguments FOLDER CGROUP to a booted copy. Kernel settings are read-only in it: they are this system's.
 const BOOT: &str = r#"
@@ -141,7 +141,7 @@ impl System {
     pub fn wait_until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
-            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}; {}", self.journal());
             // Between two looks at the condition.
             thread::sleep(Duration::from_millis(50));
         }

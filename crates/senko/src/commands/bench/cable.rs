@@ -41,6 +41,10 @@ impl Cable {
         Ok(Self { lab: Lab::builder(name).topology(Topology::Router).hosts(2).build()? })
     }
 
+    pub fn host(&self, name: &str) -> &Host {
+        self.lab.host(name)
+    }
+
     pub fn router(&self) -> &Host {
         self.lab.host("r")
     }

@@ -74,6 +74,11 @@ impl Row {
         Self { name: name.into(), value, unit, beside: None, bar, holds: Some(value <= most) }
     }
 
+    /// A figure that has no bar.
+    pub fn measured(name: &str, value: f64, unit: &'static str) -> Self {
+        Self { name: name.into(), value, unit, beside: None, bar: None, holds: None }
+    }
+
     fn compared(&self) -> String {
         match &self.beside {
             Some(Beside { name: "floor", value, ratio }) => {

@@ -13,7 +13,7 @@ use firewall::{
     list::{List, Verdict},
     shared::Value,
 };
-use prefix::{LineV4, LineV6, Node, PrefixV4, PrefixV6, Sizes, TableV4, TableV6};
+use prefix::{Address, LineV4, LineV6, Node, Prefix, PrefixV4, PrefixV6, Sizes, Table, TableV4, TableV6};
 
 use super::{
     cable::{Cable, LEAST, bare_redirect},
@@ -35,7 +35,6 @@ pub fn run(report: &mut Report) -> Result<(), Failure> {
 /// Each stage alone, one packet again and again.
 fn floor_rows(report: &mut Report) -> Result<(), Failure> {
     let frame = frames::udp_v4(ANYBODY);
-    let off = PipelineBuilder::new(&[]).load()?;
     let count = PipelineBuilder::new(&[Stage::Counter]).load()?;
     let syn = dump(capture::shared::filter::SYN).load()?;
     let port = dump(capture::shared::filter::PORT).global("CAPTURE_PORT", 443_u16).load()?;
@@ -44,7 +43,6 @@ fn floor_rows(report: &mut Report) -> Result<(), Failure> {
     let tables = tables(&sixteen)?;
     let hit = tables.builder().load()?;
     let programs: Vec<(&str, &Pipeline, f64)> = vec![
-        ("every stage off", &off, 0.0),
         ("count", &count, 5.0),
         ("firewall, 16 prefixes, fixed address, dropped", &hit, 10.0),
         ("dump --syn, not matching", &syn, 5.0),
@@ -53,9 +51,7 @@ fn floor_rows(report: &mut Report) -> Result<(), Failure> {
     let all: Vec<_> = programs.iter().map(|(_, pipeline, _)| pipeline.program()).collect();
     let (floor, figures) = measure::in_turn(&all, &frame)?;
     for ((name, _, most), ns) in programs.iter().zip(figures) {
-        // The row of the gateway's idle cost has its bar in another issue.
-        let most = (*most > 0.0).then_some(*most);
-        report.push(Row::over_floor((*name).into(), ns, floor, most));
+        report.push(Row::over_floor((*name).into(), ns, floor, Some(*most)));
     }
     Ok(())
 }
@@ -304,6 +300,8 @@ fn list_rows(report: &mut Report) -> Result<(), Failure> {
     const LOAD: &str = "a list of 1 000 000 IPv4 prefixes: file to tables";
     const V4: &str = "tables of 1 000 000 IPv4 prefixes /16–/32";
     const V6: &str = "tables of 1 000 000 IPv6 prefixes /32–/64";
+    const ADOPT_V4: &str = "tables of 1 000 000 IPv4 prefixes /16–/32: taken over";
+    const ADOPT_V6: &str = "tables of 1 000 000 IPv6 prefixes /32–/64: taken over";
     if report.wants(LOAD) || report.wants(V4) {
         let prefixes = lists::random_v4(1_000_000);
         let path = std::env::temp_dir().join(format!("senko-bench-{}.txt", std::process::id()));
@@ -315,6 +313,14 @@ fn list_rows(report: &mut Report) -> Result<(), Failure> {
             prefixes.iter().zip(1..).map(|(prefix, value)| (*prefix, value)).collect();
         report.push(Row::at_most(V4, sizes(Sizes::of(&list))?.bytes() as f64 / 1e6, "MB", 128.0));
     }
+    if report.wants(ADOPT_V4) {
+        let ms = time_adoption(lists::random_v4(1_000_000).into_iter())?;
+        report.push(Row::at_most(ADOPT_V4, ms, "ms", 200.0));
+    }
+    if report.wants(ADOPT_V6) {
+        let ms = time_adoption(lists::random_v6(1_000_000).into_iter())?;
+        report.push(Row::at_most(ADOPT_V6, ms, "ms", 200.0));
+    }
     if report.wants(V6) {
         let list: Vec<(PrefixV6, u32)> = lists::random_v6(1_000_000).into_iter().zip(1..).collect();
         report.push(Row::at_most(V6, sizes(Sizes::of(&list))?.bytes() as f64 / 1e6, "MB", 256.0));
@@ -322,7 +328,22 @@ fn list_rows(report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_list(path: &std::path::Path, prefixes: &[PrefixV4]) -> Result<(), Failure> {
+/// Milliseconds to take over the tables of a process that is gone.
+fn time_adoption<A: Address>(prefixes: impl Iterator<Item = Prefix<A>>) -> Result<f64, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::failed(error.to_string(), None);
+    let list: Vec<(Prefix<A>, u32)> = prefixes.zip(1..).collect();
+    let built = Table::<A, _, _>::in_memory(&list, 1000).map_err(|error| wrong(&error))?;
+    let (nodes, lines) = built.into_storage();
+    let begun = Instant::now();
+    let table = Table::<A, _, _>::adopt(&list, nodes, lines).map_err(|error| wrong(&error))?;
+    let ms = begun.elapsed().as_secs_f64() * 1e3;
+    if !table.answers(&list) {
+        return Err(Failure::failed("the tables that were taken over are others", None));
+    }
+    Ok(ms)
+}
+
+pub fn write_list(path: &std::path::Path, prefixes: &[PrefixV4]) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Failure::failed(format!("cannot write {}: {error}", path.display()), None);
     let mut file = std::io::BufWriter::new(fs::File::create(path).map_err(failed)?);
