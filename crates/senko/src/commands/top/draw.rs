@@ -52,9 +52,6 @@ fn header(model: &Model) -> Line<'_> {
         Span::styled(stats.health.state.word(), word),
         Span::raw(format!("   generation {}, {} old   {blocks}", stats.generation, age(stats.age))),
     ];
-    if let Some(lost @ 1..) = stats.events_lost {
-        spans.push(Span::raw(format!("   {lost} events lost")));
-    }
     if model.paused {
         spans.push(Span::styled("   paused", Style::new().add_modifier(Modifier::REVERSED)));
     }
