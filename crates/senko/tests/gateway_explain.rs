@@ -172,10 +172,10 @@ fn answers_and_cables_are_explained_without_sending_anything() {
         json!({"stage": "redirect", "decision": "redirect", "reason": "redirect_reflect"})
     );
     // The addresses change places: the MAC addresses are the first bytes that change.
-    assert_eq!(said["changed"][0]["offset"], 0, "{said:#}");
+    assert!(said["changed"][0]["offset"].as_u64() < Some(6), "{said:#}");
     let text = gateway.text(&["explain", "to-h1", &echo]);
     assert!(text.contains("  redirect  redirect (redirect_reflect)\n"), "{text}");
-    assert!(text.contains("  changed   byte 0: "), "{text}");
+    assert!(text.contains("  changed   byte "), "{text}");
     let other = gateway.json(&["explain", "to-h1", &format!("icmp from {} to 192.0.2.77", h1.ipv4())]);
     assert_eq!(
         (&other["verdict"], &other["reason"]),
