@@ -152,8 +152,8 @@ impl View {
         // A program that only counts leaves the reasons alone.
         if interface.stages == Stage::Counter.bit() {
             let (whole, malformed) = counter::control::seen(counting, interface.slot);
-            let judged = |tally: Tally| Judged { packets: tally.packets, bytes: tally.bytes };
-            reasons.extend([(Reason::Unclaimed, judged(whole)), (Reason::Malformed, judged(malformed))]);
+            reasons.insert(Reason::Malformed, judged(malformed));
+            reasons.insert(Reason::Unclaimed, unclaimed(whole, &reasons));
         }
         let reasons: Vec<ReasonStats> = Reason::ALL
             .into_iter()
@@ -264,6 +264,19 @@ impl View {
         }
         Ok(pressure)
     }
+}
+
+fn judged(tally: Tally) -> Judged {
+    Judged { packets: tally.packets, bytes: tally.bytes }
+}
+
+/// Of all whole frames those that an earlier generation's stages did not claim.
+fn unclaimed(whole: Tally, reasons: &BTreeMap<Reason, Judged>) -> Judged {
+    let others = reasons.iter().filter(|(reason, _)| reason.stage().is_some());
+    others.fold(judged(whole), |rest, (_, claimed)| Judged {
+        packets: rest.packets.saturating_sub(claimed.packets),
+        bytes: rest.bytes.saturating_sub(claimed.bytes),
+    })
 }
 
 /// Words of labels that are numbers, or nothing, in documents.

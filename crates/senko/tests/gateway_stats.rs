@@ -107,3 +107,73 @@ fn status_says_one_word_first() {
     let text = gateway.text(&["status"]);
     assert!(text.starts_with("degraded\n  nosuch0 is not attached\n"), "{text}");
 }
+
+#[test]
+fn drops_are_counted_by_rule_and_stay_when_the_rules_go() {
+    let lab = lab("stats", Topology::Pair);
+    let (h1, h2) = (lab.host("h1"), lab.host("h2"));
+    let firewall = "[sets]\nbad = [\"198.51.100.0/24\"]\n[firewall]\ndrop = [\"@bad\", \"203.0.113.9\"]\n";
+    let gateway = Gateway::apply(h2, &format!("{COUNTER}{firewall}"));
+    gateway.text(&["block", "192.0.2.0/24", "--why", "scans"]);
+    let udp = |source| support::frames::udp4_from(source, h1, h2, 9, b"dropped");
+    let all = [udp([198, 51, 100, 1]), udp([198, 51, 100, 2]), udp([203, 0, 113, 9]), udp([192, 0, 2, 1])];
+    lab::raw_send(h1, "to-h2", &all).expect("they are sent");
+    wait_until("all are judged", || gateway.json(&["stats"])["interfaces"][0]["drops"] == 4);
+    let stats = gateway.json(&["stats"]);
+    let (set, rule, block) = (&stats["sets"][0], &stats["rules"][0], &stats["blocks"][0]);
+    let bytes = all[0].len() as u64;
+    assert_eq!(
+        (&set["set"], &set["packets"], &set["bytes"]),
+        (&"@bad".into(), &2.into(), &(2 * bytes).into())
+    );
+    assert_eq!((&set["elements"], &set["action"]), (&1.into(), &"drop".into()), "{stats:#}");
+    assert_eq!(
+        (&rule["rule"], &rule["packets"], &rule["line"]),
+        (&"203.0.113.9".into(), &1.into(), &7.into())
+    );
+    assert_eq!((&block["prefix"], &block["packets"]), (&"192.0.2.0/24".into(), &1.into()), "{stats:#}");
+    assert_eq!(block["why"], "scans");
+    let reason =
+        |name: &str| row(&stats["interfaces"][0]["reasons"], |row| row["reason"] == name)["packets"].clone();
+    assert_eq!((reason("firewall_drop"), reason("blocked")), (3.into(), 1.into()), "{stats:#}");
+    let text = agent::metrics::text(
+        &h2.run(|| agent::view::View::open(&gateway.place).and_then(|mut view| view.read()))
+            .expect("the namespace is there")
+            .expect("it is live"),
+        &agent::metrics::Reloads::default(),
+    );
+    for line in [
+        r#"senko_drops_total{interface="to-h1",reason="firewall_drop"} 3"#,
+        r#"senko_rule_packets_total{section="firewall",rule="drop @bad"} 2"#,
+        "senko_block_entries 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+
+    gateway.text(&["unblock", "192.0.2.0/24"]);
+    gateway.reapply(COUNTER).ok();
+    let after = gateway.json(&["stats"]);
+    let packets = |stats: &Value| stats["interfaces"][0]["packets"].as_u64().expect("a number");
+    assert_eq!(after["interfaces"][0]["drops"], 4, "{after:#}");
+    assert!(packets(&after) >= packets(&stats), "counters never fall: {after:#}");
+    // None of the four is counted twice. Between two reads of maps the neighbours may talk.
+    wait_until("the protocols come to all packets", || {
+        let stats = gateway.json(&["stats"]);
+        let rows = stats["protocols"].as_array().expect("rows").clone();
+        let protocols = rows.iter().filter(|row| row["by"] == "protocol");
+        protocols.map(|row| row["packets"].as_u64().expect("a number")).sum::<u64>() == packets(&stats)
+    });
+}
+
+#[test]
+fn top_wants_a_terminal_and_prints_lines_to_programs() {
+    let lab = lab("top", Topology::Pair);
+    let h2 = lab.host("h2");
+    Tool::run(h2, &["top"]).refused(1, &["no gateway runs"]);
+    let _gateway = Gateway::apply(h2, COUNTER);
+    Tool::run(h2, &["top"]).refused(2, &["`senko top` wants a terminal", "`senko stats --interval 1s`"]);
+    let mut tool = Tool::spawn(&mut support::senko(h2, &["top", "--json", "--interval", "20ms"]));
+    let first = tool.wait_row(|row| row["generation"] == 1);
+    tool.wait_row(|row| row["time"].as_f64() > first["time"].as_f64());
+    tool.stop().ok();
+}

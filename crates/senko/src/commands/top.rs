@@ -34,10 +34,11 @@ pub fn run(args: &TopArgs, global: &Global) -> Result<u8, Failure> {
         let remedy = "`senko stats --interval 1s` prints to anything";
         return Err(Failure::usage("`senko top` wants a terminal", Some(remedy)));
     }
-    let mut model = Model::new(view.read()?);
+    let clock = Clock::new(None)?;
+    let mut model = Model::new(view.read()?, args.interval);
     // From here on a panic, too, gives the terminal back.
     let mut terminal = ratatui::try_init()?;
-    let result = watch(&mut terminal, &mut view, &mut model, args.interval);
+    let result = watch(&mut terminal, &mut view, &mut model, &clock);
     ratatui::restore();
     result.map(|()| 0)
 }
@@ -61,10 +62,15 @@ fn watch(
     terminal: &mut ratatui::DefaultTerminal,
     view: &mut View,
     model: &mut Model,
-    interval: Duration,
+    clock: &Clock,
 ) -> Result<(), Failure> {
+    let interval = model.interval;
     let mut next = Instant::now() + interval;
     loop {
+        // Told to end by a signal: the terminal is given back all the same.
+        if !clock.wait_until(Instant::now()) {
+            return Ok(());
+        }
         terminal.draw(|frame| draw::draw(frame, model))?;
         if event::poll(next.saturating_duration_since(Instant::now()))? {
             if let Event::Key(key) = event::read()?
@@ -101,7 +107,8 @@ mod tests {
 
     #[test]
     fn keys_do_what_the_help_says() {
-        let mut model = Model::new(model::tests::stats(1, &[("eth0", 0, 0), ("eth1", 0, 0)]));
+        let mut model =
+            Model::new(model::tests::stats(1, &[("eth0", 0, 0), ("eth1", 0, 0)]), Duration::from_secs(1));
         let mut hit = |code| press(&mut model, KeyEvent::new(code, KeyModifiers::NONE));
         assert!(hit(KeyCode::Char('p')) && hit(KeyCode::Right));
         assert!(!hit(KeyCode::Char('q')) && !hit(KeyCode::Esc));

@@ -72,7 +72,11 @@ fn age(seconds: f64) -> String {
 }
 
 fn draw_interfaces(frame: &mut Frame<'_>, model: &Model, area: Rect) {
-    let header = ["", "interface", "mode", "packets/s", "bits/s", "drops/s", "last minute"];
+    let span = match model.interval.as_secs_f64() * REMEMBERED as f64 {
+        60.0 => "last minute".into(),
+        seconds => format!("last {}", age(seconds)),
+    };
+    let header = ["", "interface", "mode", "packets/s", "bits/s", "drops/s", &span];
     let widths = [
         Constraint::Length(1),
         Constraint::Min(12),
@@ -103,7 +107,7 @@ fn draw_interfaces(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     });
     let head = header.into_iter().enumerate().map(|(at, text)| match at {
         3..=5 => right(text.into()),
-        _ => Cell::from(text),
+        _ => Cell::from(text.to_owned()),
     });
     let table = Table::new(rows, widths)
         .header(Row::new(head).style(Style::new().add_modifier(Modifier::DIM)))
@@ -182,7 +186,10 @@ mod tests {
     }
 
     fn busy() -> Model {
-        let mut model = Model::new(stats(0, &[("eth0", 0, 0), ("a-very-long-name", 0, 0)]));
+        let mut model = Model::new(
+            stats(0, &[("eth0", 0, 0), ("a-very-long-name", 0, 0)]),
+            std::time::Duration::from_secs(1),
+        );
         for second in 1..=60 {
             model.update(stats(
                 second,
@@ -227,7 +234,7 @@ mod tests {
     fn a_pause_is_seen_and_the_choice_stays_in_the_picture() {
         let names: Vec<String> = (0..30).map(|n| format!("port{n}")).collect();
         let all: Vec<(&str, u64, u64)> = names.iter().map(|name| (name.as_str(), 0, 0)).collect();
-        let mut model = Model::new(stats(0, &all));
+        let mut model = Model::new(stats(0, &all), std::time::Duration::from_secs(1));
         model.paused = true;
         model.select(29);
         let picture = picture(&model, 80, 24).join("\n");

@@ -1,6 +1,9 @@
 //! What `top` knows: the last two looks at the gateway, and the last minute of each interface.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use agent::stats::{InterfaceStats, Stats};
 
@@ -12,6 +15,8 @@ pub struct Model {
     before: Option<Stats>,
     /// Packets a second, by interface, the newest last.
     history: BTreeMap<String, VecDeque<u64>>,
+    /// Between two looks.
+    pub interval: Duration,
     pub selected: usize,
     /// The picture stands still.
     pub paused: bool,
@@ -34,8 +39,8 @@ pub struct Ranked {
 }
 
 impl Model {
-    pub fn new(stats: Stats) -> Self {
-        Self { stats, before: None, history: BTreeMap::new(), selected: 0, paused: false }
+    pub fn new(stats: Stats, interval: Duration) -> Self {
+        Self { stats, before: None, history: BTreeMap::new(), interval, selected: 0, paused: false }
     }
 
     /// Takes another look in, unless the picture is to stand still.
@@ -193,7 +198,7 @@ pub mod tests {
 
     #[test]
     fn rates_are_what_grew_by_the_time_between() {
-        let mut model = Model::new(stats(0, &[("eth0", 1000, 10)]));
+        let mut model = Model::new(stats(0, &[("eth0", 1000, 10)]), Duration::from_secs(1));
         assert_eq!(model.rates(model.chosen().expect("one")), Rates::default(), "one look is no rate");
         model.update(stats(2, &[("eth0", 3000, 20)]));
         let rates = model.rates(model.chosen().expect("one"));
@@ -209,7 +214,7 @@ pub mod tests {
 
     #[test]
     fn a_minute_is_remembered_and_a_pause_is_none_of_it() {
-        let mut model = Model::new(stats(0, &[("eth0", 0, 0)]));
+        let mut model = Model::new(stats(0, &[("eth0", 0, 0)]), Duration::from_secs(1));
         for second in 1..100 {
             model.update(stats(second, &[("eth0", second * second, 0)]));
         }
