@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use abi::stage::FRAGS;
+use abi::{Stage, stage::FRAGS};
 use engine::{Globals, Mode};
 use policy::{Contents, Counted, Interface, Knob, Slots, Tables, Valid, World};
 use sha2::{Digest as _, Sha256};
@@ -113,6 +113,10 @@ pub fn compile(
             if let Some(own) = on.get(&interface.name) {
                 merge(&mut knob, own);
             }
+            // Whatever can drop a frame says so.
+            if knob.stages & Stage::Firewall.bit() != 0 {
+                knob.stages |= Stage::Events.bit();
+            }
             Program {
                 interface: interface.name.clone(),
                 mode: mode(&interface.mode),
@@ -125,9 +129,15 @@ pub fn compile(
         let max_entries = MOST_INTERFACES * abi::reason::STRIDE;
         maps.insert(REASONS.into(), Contents::Carried { max_entries, zero: Vec::new() });
     }
+    if programs.iter().any(|program| program.knob.stages & Stage::Events.bit() != 0) {
+        maps.insert("EVENTS".into(), Contents::Carried { max_entries: EVENT_RING, zero: Vec::new() });
+    }
     let digests = maps.iter().map(|(name, contents)| (name.clone(), digest::of(contents))).collect();
     Desired { programs, maps, digests, counted, slots }
 }
+
+/// Bytes of the ring of drop events: a hundred a second and CPU fill it in some seconds, and readers look more often.
+const EVENT_RING: u32 = 256 << 10;
 
 fn merge(into: &mut Knob, from: &Knob) {
     into.stages |= from.stages;
