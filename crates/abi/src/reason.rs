@@ -1,6 +1,6 @@
 //! Why a stage decided what it decided: one enum for all stages, counters, captures and documents.
 
-use crate::shared;
+use crate::{Stage, shared};
 
 /// The reason of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,5 +86,28 @@ impl Reason {
 
     pub const fn from_code(code: u8) -> Option<Self> {
         if (code as usize) < Self::ALL.len() { Some(Self::ALL[code as usize]) } else { None }
+    }
+}
+
+impl Reason {
+    /// The stage whose reason it is; `None`: of every program.
+    pub const fn stage(self) -> Option<Stage> {
+        match self {
+            Self::Unclaimed | Self::Malformed => None,
+            Self::FirewallDrop | Self::FirewallDefault | Self::Blocked => Some(Stage::Firewall),
+            Self::RedirectPort
+            | Self::RedirectReflect
+            | Self::RedirectNotPlain
+            | Self::RedirectNoRoute
+            | Self::RedirectNoNeighbour
+            | Self::RedirectForeignPort
+            | Self::RedirectNotLocal
+            | Self::RedirectForwardingOff => Some(Stage::Redirect),
+        }
+    }
+
+    /// Whether the frame ends with it.
+    pub const fn is_drop(self) -> bool {
+        matches!(self, Self::FirewallDrop | Self::FirewallDefault | Self::Blocked)
     }
 }

@@ -2,7 +2,7 @@
 
 mod change;
 mod links;
-mod load;
+pub(crate) mod load;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -129,6 +129,18 @@ impl Map {
         open(path)?.map(|fd| Self::from_fd(fd).map_err(failed)).transpose()
     }
 
+    /// As [`open_at`](Self::open_at), for looking only: what would change the map fails.
+    pub fn open_to_read(path: &Path) -> Result<Option<Self>, Error> {
+        const BPF_F_RDONLY: u32 = 1 << 3;
+        let failed = |source| Error::Pin { path: path.into(), source };
+        let name = c_path(path).map_err(failed)?;
+        match sys::open_pinned_with(&name, BPF_F_RDONLY) {
+            Ok(fd) => Self::from_fd(fd).map(Some).map_err(failed),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
     /// Pins it; the path's directory exists.
     pub fn pin_at(&self, path: &Path) -> Result<(), Error> {
         pin(self.fd(), path)

@@ -116,7 +116,12 @@ pub fn pin(fd: BorrowedFd<'_>, path: &CStr) -> io::Result<()> {
 
 /// Opens a pinned object.
 pub fn open_pinned(path: &CStr) -> io::Result<OwnedFd> {
-    let mut attr = Attr::new(16).ptr(0, path.as_ptr());
+    open_pinned_with(path, 0)
+}
+
+/// `file_flags`: `BPF_F_RDONLY` or none.
+pub fn open_pinned_with(path: &CStr, file_flags: u32) -> io::Result<OwnedFd> {
+    let mut attr = Attr::new(16).ptr(0, path.as_ptr()).u32(12, file_flags);
     // SAFETY: the path is a live C string.
     unsafe { bpf_fd(Command::ObjGet, &mut attr) }
 }

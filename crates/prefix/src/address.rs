@@ -26,10 +26,14 @@ pub(crate) mod sealed {
         const EMPTY: Self;
         /// Ranges in one line.
         const FANOUT: usize;
+        /// The bound behind the last range.
+        const UNUSED: u64;
         /// `pieces`: 2 to `FANOUT` of them, by rising bound; the first bound is where the range above begins.
         fn new(pieces: &[Piece]) -> Self;
         /// The entry of the range that holds `key`.
         fn find(&self, key: u64) -> u32;
+        /// Where the range at `position` ends and the next begins; `None` for the last.
+        fn bound(&self, position: usize) -> Option<u64>;
         fn entries(&self) -> &[u32];
         fn entries_mut(&mut self) -> &mut [u32];
     }
@@ -39,8 +43,10 @@ pub(crate) mod sealed {
         const ZERO: Self;
         /// Bits in an address.
         const WIDTH: u8;
-        /// The most that lines below one entry can hold: `FANOUT` to the power of the levels the lookup walks.
-        const LINE_RANGES_MAX: usize;
+        /// Lines below one entry that the lookup walks through.
+        const LINE_LEVELS: u32;
+        /// The most that lines below one entry can hold.
+        const LINE_RANGES_MAX: usize = Self::Line::FANOUT.pow(Self::LINE_LEVELS);
         /// Chunks shallower than this have lines that compare the high half of the address.
         const HIGH_DEPTH: u8;
 
@@ -56,6 +62,8 @@ pub(crate) mod sealed {
         fn byte(self, depth: u8) -> usize;
         /// What lines of a chunk of `depth` compare.
         fn key(self, depth: u8) -> u64;
+        /// The first address in the chunk of `depth` around `self` that has this key.
+        fn with_key(self, depth: u8, key: u64) -> Self;
 
         fn lookup(nodes: &[Node], lines: &[Self::Line], addr: Self) -> u32;
 
@@ -97,6 +105,7 @@ impl TablesV6 for Slices<'_, LineV6> {
 impl sealed::Line for LineV4 {
     const EMPTY: Self = Self::EMPTY;
     const FANOUT: usize = 11;
+    const UNUSED: u64 = u16::MAX as u64;
 
     fn new(pieces: &[Piece]) -> Self {
         let last = pieces[pieces.len() - 1].entry;
@@ -114,6 +123,10 @@ impl sealed::Line for LineV4 {
         self.find(key)
     }
 
+    fn bound(&self, position: usize) -> Option<u64> {
+        self.bounds.get(position).map(|bound| u64::from(*bound))
+    }
+
     fn entries(&self) -> &[u32] {
         &self.entries
     }
@@ -126,6 +139,7 @@ impl sealed::Line for LineV4 {
 impl sealed::Line for LineV6 {
     const EMPTY: Self = Self::EMPTY;
     const FANOUT: usize = 6;
+    const UNUSED: u64 = u64::MAX;
 
     fn new(pieces: &[Piece]) -> Self {
         let last = pieces[pieces.len() - 1].entry;
@@ -143,6 +157,10 @@ impl sealed::Line for LineV6 {
         self.find(key)
     }
 
+    fn bound(&self, position: usize) -> Option<u64> {
+        self.bounds.get(position).copied()
+    }
+
     fn entries(&self) -> &[u32] {
         &self.entries
     }
@@ -156,7 +174,7 @@ impl sealed::Address for u32 {
     type Line = LineV4;
     const ZERO: Self = 0;
     const WIDTH: u8 = 32;
-    const LINE_RANGES_MAX: usize = 121;
+    const LINE_LEVELS: u32 = 2;
     const HIGH_DEPTH: u8 = 0;
 
     fn first(self, len: u8) -> Self {
@@ -177,6 +195,9 @@ impl sealed::Address for u32 {
     fn key(self, _depth: u8) -> u64 {
         u64::from(self as u16)
     }
+    fn with_key(self, _depth: u8, key: u64) -> Self {
+        self & !0xffff | key as Self
+    }
     fn line_ranges(depth: u8) -> usize {
         // A dense /16 gets a node: two memory accesses instead of three, for 64 MiB if all 65536 are dense. A /24
         // is kept small: there can be as many of them as prefixes.
@@ -191,7 +212,7 @@ impl sealed::Address for u128 {
     type Line = LineV6;
     const ZERO: Self = 0;
     const WIDTH: u8 = 128;
-    const LINE_RANGES_MAX: usize = 216;
+    const LINE_LEVELS: u32 = crate::v6::LINE_LEVELS;
     const HIGH_DEPTH: u8 = 64;
 
     fn first(self, len: u8) -> Self {
@@ -211,6 +232,13 @@ impl sealed::Address for u128 {
     }
     fn key(self, depth: u8) -> u64 {
         if depth < Self::HIGH_DEPTH { (self >> 64) as u64 } else { self as u64 }
+    }
+    fn with_key(self, depth: u8, key: u64) -> Self {
+        if depth < Self::HIGH_DEPTH {
+            Self::from(key) << 64
+        } else {
+            self & !Self::from(u64::MAX) | Self::from(key)
+        }
     }
     fn line_ranges(_depth: u8) -> usize {
         36

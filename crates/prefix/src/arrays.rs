@@ -8,6 +8,8 @@ use crate::address::sealed::Line;
 use crate::compile::{Exhausted, Sink};
 use crate::entry::{HIGH_LINE, INDEX_LIMIT, NODE, Node, index, is_value, kind};
 use crate::plan::{ROOT_NODES, Sizes};
+use crate::span::Prefix;
+use crate::walk::{Reached, Reader};
 
 /// Elements of one array: never used, free, or waiting until no reader can still hold them.
 #[derive(Debug)]
@@ -24,6 +26,15 @@ impl Pool {
     fn new(first: u32, len: usize) -> Self {
         let len = u32::try_from(len).unwrap_or(u32::MAX).min(INDEX_LIMIT);
         Self { next: first, len, free: Vec::new(), retired: Vec::new(), taken: Vec::new() }
+    }
+
+    /// All that was not reached is free.
+    fn adopted(first: u32, reached: &[bool]) -> Self {
+        let mut pool = Self::new(first, reached.len());
+        let used = |index: &u32| reached[*index as usize];
+        pool.next = (first..pool.len).rev().find(used).map_or(first, |last| last + 1);
+        pool.free = (first..pool.next).filter(|index| !used(index)).collect();
+        pool
     }
 
     fn take(&mut self) -> Result<u32, Exhausted> {
@@ -69,8 +80,27 @@ impl<N, L> Arrays<N, L> {
         Self { nodes, lines, node_pool, line_pool }
     }
 
+    /// Arrays whose free elements are those that were not reached.
+    pub(crate) fn adopted(nodes: N, lines: L, reached: &Reached) -> Self {
+        let node_pool = Pool::adopted(ROOT_NODES, &reached.nodes);
+        let line_pool = Pool::adopted(0, &reached.lines);
+        Self { nodes, lines, node_pool, line_pool }
+    }
+
     pub(crate) fn into_storage(self) -> (N, L) {
         (self.nodes, self.lines)
+    }
+
+    /// The first node that was never used, those that are free, those that are retired.
+    #[cfg(test)]
+    pub(crate) fn node_pool(&self) -> (u32, &[u32], &[u32]) {
+        (self.node_pool.next, &self.node_pool.free, &self.node_pool.retired)
+    }
+
+    /// As `node_pool`, of lines.
+    #[cfg(test)]
+    pub(crate) fn line_pool(&self) -> (u32, &[u32], &[u32]) {
+        (self.line_pool.next, &self.line_pool.free, &self.line_pool.retired)
     }
 
     pub(crate) fn used(&self) -> Sizes {
@@ -109,23 +139,61 @@ impl<N: AsRef<[Node]> + AsMut<[Node]>, L> Arrays<N, L> {
         self.lines.as_ref()
     }
 
-    /// Follows the high lines below `entry` as a reader looking for `addr` would, and returns where they end: every
-    /// place in the last line where that entry stands, and the entry.
-    pub(crate) fn find_in_high_lines<A: Address>(&self, mut entry: u32, addr: A) -> (Vec<Slot>, u32)
+    /// Follows the high lines below `entry`, which is `chunk`'s, as a reader looking for `addr` would, and returns where
+    /// they end: every place in the last line where that entry stands, if a range is `addr`'s /64 alone, and the entry.
+    pub(crate) fn find_in_high_lines<A: Address>(
+        &self,
+        mut entry: u32,
+        chunk: Prefix<A>,
+        addr: A,
+    ) -> (Vec<Slot>, u32)
     where
         L: AsRef<[A::Line]>,
     {
+        let key = addr.key(0);
+        let mut last = chunk.last().key(0);
         loop {
             let at = index(entry);
             let line = &self.lines::<A>()[at as usize];
-            let next = line.find(addr.key(0));
-            if kind(next) != HIGH_LINE {
-                let places = line.entries().iter().enumerate().filter(|(_, entry)| **entry == next);
-                let slots = places.map(|(position, _)| Slot::Line { index: at, position });
-                return (slots.collect(), next);
+            let next = line.find(key);
+            if kind(next) == HIGH_LINE {
+                let end = (0..).map_while(|at| line.bound(at)).find(|bound| *bound > key);
+                last = end.map_or(last, |bound| last.min(bound - 1));
+                entry = next;
+                continue;
             }
-            entry = next;
+            let count = |below: &dyn Fn(u64) -> bool| {
+                (0..).map_while(|at| line.bound(at)).take_while(|bound| below(*bound)).count()
+            };
+            let position = count(&|bound| bound <= key);
+            // In a line that is not full the last range has several places.
+            let positions = if key == A::Line::UNUSED {
+                (count(&|bound| bound < key) + 1).min(position)..A::Line::FANOUT
+            } else if key == last {
+                position..A::Line::FANOUT
+            } else {
+                position..position + 1
+            };
+            return (positions.map(|position| Slot::Line { index: at, position }).collect(), next);
         }
+    }
+
+    /// What stands at a place.
+    pub(crate) fn entry_at<A: Address>(&self, slot: Slot) -> u32
+    where
+        L: AsRef<[A::Line]>,
+    {
+        match slot {
+            Slot::Node { index, byte } => self.nodes()[index as usize].0[byte],
+            Slot::Line { index, position } => self.lines::<A>()[index as usize].entries()[position],
+        }
+    }
+
+    pub(crate) fn reader<A: Address>(&self) -> Reader<'_, A::Line>
+    where
+        L: AsRef<[A::Line]>,
+    {
+        Reader { nodes: self.nodes(), lines: self.lines::<A>() }
     }
 
     /// Makes `entry`, and everything written for it before, visible to readers in one store.

@@ -11,7 +11,7 @@ pub(crate) struct Interval<A> {
 }
 
 /// Appends a boundary, keeping neighbours different.
-fn emit<A: Address>(out: &mut Vec<Interval<A>>, start: A, value: u32) {
+pub(crate) fn emit<A: Address>(out: &mut Vec<Interval<A>>, start: A, value: u32) {
     if out.last().is_some_and(|last| last.start == start) {
         out.pop();
     }

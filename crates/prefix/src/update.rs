@@ -9,11 +9,13 @@ use crate::address::Address;
 use crate::arrays::{Arrays, Slot};
 use crate::compile::{Exhausted, Sink, child, compile};
 use crate::entry::{HIGH_LINE, NODE, Node, VALUE_MAX, index, is_value, kind};
-use crate::interval::flatten;
+use crate::interval::{Interval, flatten};
 use crate::plan::{ROOT_BITS, ROOT_CHUNKS, root_chunk};
 use crate::span::Prefix;
 use crate::table::{Table, root_slot};
 
+#[cfg(test)]
+mod broken_off;
 #[cfg(test)]
 mod tests;
 
@@ -48,6 +50,8 @@ struct Changes {
     replaced: Vec<u32>,
     /// Pointers below those that live on.
     kept: Vec<u32>,
+    /// What is right already is left as it is.
+    only_wrong: bool,
 }
 
 /// The entry for a chunk, as it is.
@@ -107,6 +111,21 @@ where
         self.arrays.keep_taken();
     }
 
+    /// Makes the answers around `prefix` those of the list again, after a change of it that may have been broken off.
+    /// `Full` leaves the table as it was: build a new one.
+    pub fn refresh(&mut self, prefix: Prefix<A>) -> Result<(), UpdateError> {
+        let mut changes = Changes { only_wrong: true, ..Changes::default() };
+        if let Err(Exhausted) = self.prepare(prefix, &mut changes) {
+            self.arrays.give_back_taken();
+            return Err(UpdateError::Full);
+        }
+        for (slot, entry) in &changes.stores {
+            self.arrays.publish::<A>(*slot, *entry);
+        }
+        self.finish(changes);
+        Ok(())
+    }
+
     /// Writes what must change inside `prefix` into free elements.
     fn prepare(&mut self, prefix: Prefix<A>, changes: &mut Changes) -> Result<(), Exhausted> {
         let first = prefix.addr().byte(0) << 8 | prefix.addr().byte(8);
@@ -139,7 +158,7 @@ where
         }
         if kind(entry) == HIGH_LINE && prefix.len() > A::HIGH_DEPTH && inside > 0 {
             let unit = Prefix::sort_key(prefix.addr().first(A::HIGH_DEPTH), A::HIGH_DEPTH);
-            let (slots, below) = self.arrays.find_in_high_lines(entry, unit.addr());
+            let (slots, below) = self.arrays.find_in_high_lines(entry, chunk, unit.addr());
             if !is_value(below) {
                 let cover = self.cover(unit.addr(), chunk.len(), A::HIGH_DEPTH).unwrap_or(cover);
                 let place = Place { slots, entry: below, chunk: unit, cover };
@@ -148,13 +167,31 @@ where
         }
         let mut intervals = Vec::new();
         flatten(&mut intervals, chunk, cover.1, self.inner(chunk));
-        let mut rewrite = Rewrite { arrays: &mut self.arrays, entry, prefix, kept: &mut changes.kept };
+        if changes.only_wrong && self.is_right(&place, &intervals) {
+            return Ok(());
+        }
+        let mut rewrite = Rewrite { arrays: &mut self.arrays, entry, chunk, prefix, kept: &mut changes.kept };
         let new = compile(&mut rewrite, chunk, &intervals)?;
-        if new != entry {
-            changes.stores.extend(place.slots.into_iter().map(|slot| (slot, new)));
-            changes.replaced.push(entry);
+        let mut before = new;
+        for slot in place.slots {
+            let old = self.arrays.entry_at::<A>(slot);
+            if old != new {
+                changes.stores.push((slot, new));
+            }
+            if old != before && old != new {
+                changes.replaced.push(old);
+            }
+            before = old;
         }
         Ok(())
+    }
+
+    /// Whether lookups in a chunk are answered by these ranges.
+    fn is_right(&self, place: &Place<A>, intervals: &[Interval<A>]) -> bool {
+        let mut answers = Vec::with_capacity(intervals.len());
+        place.slots.iter().all(|slot| self.arrays.entry_at::<A>(*slot) == place.entry)
+            && self.arrays.reader::<A>().answers(place.entry, place.chunk, &mut answers).is_ok()
+            && answers == intervals
     }
 
     fn prepare_node(
@@ -206,6 +243,7 @@ where
 struct Rewrite<'a, A, N, L> {
     arrays: &'a mut Arrays<N, L>,
     entry: u32,
+    chunk: Prefix<A>,
     prefix: Prefix<A>,
     kept: &'a mut Vec<u32>,
 }
@@ -233,7 +271,7 @@ where
         if kind(self.entry) != HIGH_LINE || !beside {
             return None;
         }
-        let (_, below) = self.arrays.find_in_high_lines::<A>(self.entry, unit.addr());
+        let (_, below) = self.arrays.find_in_high_lines::<A>(self.entry, self.chunk, unit.addr());
         if is_value(below) {
             return None;
         }

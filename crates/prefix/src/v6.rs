@@ -14,7 +14,7 @@ pub struct LineV6 {
 }
 
 /// Levels of lines below one entry: 6 x 6 x 6 ranges at most.
-const LINE_LEVELS: u32 = 3;
+pub(crate) const LINE_LEVELS: u32 = 3;
 
 // SAFETY: integers that fill the 64 bytes, as the assertion says.
 unsafe impl abi::Shared for LineV6 {}

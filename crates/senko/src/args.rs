@@ -66,6 +66,12 @@ pub enum Command {
     Blocks,
     /// Change or list the elements of a set
     Set(commands::set::SetArgs),
+    /// Show what the gateway has counted: packets, drops by reason, rules, sets, blocks
+    Stats(commands::stats::StatsArgs),
+    /// Watch the gateway at work: rates, drops by reason, the busiest rules
+    Top(commands::top::TopArgs),
+    /// Run a packet through the live gateway without changing anything, and print each decision
+    Explain(commands::explain::ExplainArgs),
     /// Load an XDP object and attach it to an interface
     Load(commands::load::LoadArgs),
     /// Remove an XDP program from an interface

@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    time::{Duration, SystemTime},
 };
 
 use serde::Serialize;
@@ -69,6 +70,18 @@ pub fn scaled(value: f64) -> String {
         v if v >= 1e6 => format!("{:.2} M", v / 1e6),
         v if v >= 1e4 => format!("{:.1} k", v / 1e3),
         v => format!("{v:.0}"),
+    }
+}
+
+/// A time that has passed, in the two largest units that matter.
+pub fn ago(unix_seconds: f64) -> String {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs_f64(unix_seconds.max(0.0));
+    let seconds = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min {} s ago", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min ago", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h ago", seconds / 86_400, seconds / 3600 % 24),
     }
 }
 

@@ -7,7 +7,7 @@ mod server;
 pub use self::{
     client::Client,
     openapi::openapi,
-    server::{Job, Server},
+    server::{Job, Server, Sight, metrics},
 };
 
 /// Asks the daemon to end.
@@ -31,8 +31,11 @@ pub struct Route {
 }
 
 /// Everything the API has, as the server's router and the OpenAPI document have it.
-pub const ROUTES: [Route; 10] = [
+pub const ROUTES: [Route; 13] = [
     route("get", "/v1/openapi.json", "This description"),
+    route("get", "/v1/status", "What is live, how well, and how the last reload went"),
+    route("get", "/v1/stats", "What was counted, per interface, rule, set, block and protocol"),
+    route("get", "/v1/metrics", "The same for Prometheus"),
     route("post", "/v1/apply", "Makes a configuration live"),
     route("post", "/v1/rollback", "Goes back to the configuration before"),
     route("post", "/v1/confirm", "Says that what was applied works"),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{ROUTES, Stop};
 use crate::{
+    daemon::State,
     edits::BlockRow,
     request::{Apply, Block, Refusal, Reply, SetEdit},
 };
@@ -77,7 +78,8 @@ fn answer(path: &str, method: &str, generator: &mut SchemaGenerator) -> (&'stati
         ("/v1/metrics", _) | ("/v1/sets/{name}", "get") => ("text/plain", json!({ "type": "string" })),
         ("/v1/blocks", "get") => (json, of::<Vec<BlockRow>>(generator)),
         // Their documents are described in docs/json.md.
-        ("/v1/openapi.json" | "/v1/status" | "/v1/stats", _) => (json, json!({ "type": "object" })),
+        ("/v1/status", _) => (json, of::<State>(generator)),
+        ("/v1/openapi.json" | "/v1/stats", _) => (json, json!({ "type": "object" })),
         _ => (json, of::<Reply>(generator)),
     }
 }

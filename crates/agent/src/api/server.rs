@@ -4,7 +4,7 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    sync::{Arc, mpsc::Sender},
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
 };
 
 use axum::{
@@ -22,8 +22,11 @@ use crate::{
     daemon::{Event, Health},
     error::Error,
     gateway,
+    metrics::{self, Reloads},
     place::Place,
     request::{Apply, Block, Refusal, Reply, Request, SetEdit},
+    stats::Stats,
+    view::View,
 };
 
 /// A request on its way to the gateway.
@@ -38,6 +41,31 @@ pub struct Server {
     pub events: Sender<Event>,
     pub place: Place,
     pub health: Arc<Health>,
+    pub sight: Arc<Sight>,
+}
+
+/// What only looks at the counters: one look at a time, beside whatever is being changed.
+pub struct Sight {
+    place: Place,
+    view: Mutex<Option<View>>,
+}
+
+impl Sight {
+    pub fn new(place: &Place) -> Self {
+        Self { place: place.clone(), view: Mutex::default() }
+    }
+
+    pub fn stats(&self) -> Result<Stats, Error> {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = match view.take() {
+            Some(open) => open,
+            None => View::open(&self.place)?,
+        };
+        let stats = open.read()?;
+        // One that failed is not kept.
+        *view = Some(open);
+        Ok(stats)
+    }
 }
 
 type Answer = Result<Response, Denied>;
@@ -69,6 +97,9 @@ impl Server {
     fn router(self) -> Router {
         Router::new()
             .route("/v1/openapi.json", get(|| async { Json(openapi()) }))
+            .route("/v1/status", get(status))
+            .route("/v1/stats", get(stats))
+            .route("/v1/metrics", get(metrics))
             .route("/v1/apply", post(apply))
             .route("/v1/rollback", post(rollback))
             .route("/v1/confirm", post(confirm))
@@ -174,4 +205,21 @@ async fn set(State(server): State<Server>, Path(name): Path<String>) -> Answer {
 
 async fn blocks(State(server): State<Server>) -> Answer {
     server.look(|server| Ok(Json(gateway::look_at_edits(&server.place)?.rows()))).await
+}
+
+async fn status(State(server): State<Server>) -> Answer {
+    server.look(|server| Ok(Json(server.health.get()))).await
+}
+
+async fn stats(State(server): State<Server>) -> Answer {
+    server.look(|server| Ok(Json(server.sight.stats()?))).await
+}
+
+pub async fn metrics(State(server): State<Server>) -> Response {
+    let text = server.look(|server| {
+        let reloads = Reloads { last_failed: server.health.get().reload_error.is_some() };
+        let text = metrics::text(&server.sight.stats()?, &reloads);
+        Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
+    });
+    text.await.into_response()
 }

@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::gateway::{Gateway, now};
 
 /// Written by the gateway's thread, read by everybody.
@@ -9,8 +12,9 @@ use crate::gateway::{Gateway, now};
 pub struct Health(Mutex<State>);
 
 /// What is known.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct State {
+    /// `null`: nothing is live.
     pub generation: Option<u64>,
     /// Interfaces that are configured, and how many of them have their program.
     pub interfaces: usize,

@@ -2,6 +2,7 @@
 //! interfaces.
 
 mod health;
+mod metrics;
 mod signals;
 mod watch;
 
@@ -16,9 +17,9 @@ use std::{
 
 use sd_notify::NotifyState;
 
-pub use self::health::Health;
+pub use self::health::{Health, State};
 use crate::{
-    api::{Job, Server},
+    api::{Job, Server, Sight},
     confirm::Awaited,
     error::Error,
     gateway::{Applied, Gateway, Refused, now},
@@ -56,7 +57,9 @@ pub fn run(main: &Path, tell: &dyn Fn(&str)) -> Result<(), Refusal> {
     let mut daemon = Daemon { gateway, health: health.clone(), tell, files_due: None };
     daemon.start(main)?;
 
-    let server = Server { events: events.clone(), place: daemon.gateway.place().clone(), health };
+    let place = daemon.gateway.place().clone();
+    let sight = Arc::new(Sight::new(&place));
+    let server = Server { events: events.clone(), place, health, sight };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(4)
@@ -65,15 +68,17 @@ pub fn run(main: &Path, tell: &dyn Fn(&str)) -> Result<(), Refusal> {
         .map_err(Error::io("start the API"))?;
     let listening = {
         let _inside = runtime.enter();
-        server.listen()?
+        server.clone().listen()?
     };
     runtime.spawn(listening);
+    let mut metrics = metrics::Endpoint::new(runtime.handle().clone(), server);
     watch::links(events.clone())?;
     let mut files = watch::Files::new(events)?;
 
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     loop {
         files.watch(daemon.gateway.watched());
+        metrics.listen_on(daemon.gateway.metrics_address(), tell);
         let _ = sd_notify::notify(&[NotifyState::Status(&daemon.health.line())]);
         if !daemon.serve(&incoming) {
             break;

@@ -82,33 +82,47 @@ impl Gateway {
         }
         let mut tables = BTreeMap::new();
         for (name, contents) in &desired.maps {
-            if matches!(contents, Contents::Prefixes(_)) {
-                tables.insert(name.clone(), self.kernel.adopt(&maps, name, contents)?);
+            if !matches!(contents, Contents::Prefixes(_)) {
+                continue;
+            }
+            match self.take_over(&maps, name, contents) {
+                Some(table) => {
+                    tables.insert(name.clone(), table);
+                }
+                // Whatever it holds: the next change makes it anew.
+                None => {
+                    if let Some(record) = &mut self.record {
+                        record.maps.insert(name.clone(), UNKNOWN.into());
+                    }
+                }
             }
         }
         self.live = Some(Live { config, maps, tables, slots: desired.slots });
         Ok(())
     }
 
-    /// Completes changes of tables that a killed process had begun.
+    /// A table that was filled earlier, with the changes completed that a killed process had begun. `None`: it holds
+    /// something else than it should.
+    fn take_over(&mut self, maps: &Maps<Real>, name: &str, contents: &Contents) -> Option<HostTable> {
+        let mut table = self.kernel.adopt(maps, name, contents).ok()?;
+        for prefix in &self.edits.pending {
+            table.refresh(*prefix).ok().filter(|fits| *fits)?;
+        }
+        table.answers(contents).then_some(table)
+    }
+
+    /// Completes what a killed process had begun to change.
     pub fn finish_pending(&mut self) -> Result<(), Error> {
         if self.edits.pending.is_empty() || self.record.is_none() {
             return Ok(());
         }
         self.load()?;
-        let live = self.live.as_mut().ok_or(Error::NoGateway)?;
-        let mut is_whole = true;
-        for prefix in &self.edits.pending {
-            for table in live.tables.values_mut() {
-                is_whole &= table.refresh(*prefix)?;
-            }
-        }
         self.edits.pending.clear();
         self.write_edits()?;
-        if !is_whole {
-            self.live = None;
-            self.reapply("a change that was interrupted")?;
-        }
-        Ok(())
+        // Tables that could not be taken over, or that the change wanted and that are not there yet.
+        self.reapply("a change that was interrupted").map(drop)
     }
 }
+
+/// The digest of a table that nobody knows the contents of.
+const UNKNOWN: &str = "unknown";

@@ -108,14 +108,14 @@ impl Kernel for Real {
         let Contents::Prefixes(table) = contents else {
             return Err(Error::Refused(format!("map {name} is no prefix table")));
         };
-        let unsound = |error: prefix::BuildError| Error::Refused(format!("the table {name}: {error}"));
+        let unsound = |error: prefix::AdoptError| Error::Refused(format!("the table {name}: {error}"));
         let nodes = maps[name].mapped::<Node>()?;
         Ok(match table {
             PrefixTable::V4 { lines, list } => {
-                HostTable::V4(TableV4::build(list, nodes, maps[*lines].mapped::<LineV4>()?).map_err(unsound)?)
+                HostTable::V4(TableV4::adopt(list, nodes, maps[*lines].mapped::<LineV4>()?).map_err(unsound)?)
             }
             PrefixTable::V6 { lines, list } => {
-                HostTable::V6(TableV6::build(list, nodes, maps[*lines].mapped::<LineV6>()?).map_err(unsound)?)
+                HostTable::V6(TableV6::adopt(list, nodes, maps[*lines].mapped::<LineV6>()?).map_err(unsound)?)
             }
         })
     }

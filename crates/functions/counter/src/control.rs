@@ -56,6 +56,22 @@ impl Valid for Counting {
     }
 }
 
+/// All frames of the interface with this slot that were whole, and all that were malformed.
+pub fn seen(counters: &mut dyn Counters, interface: u32) -> (Tally, Tally) {
+    let mut sums = (Tally::default(), Tally::default());
+    let counts = counters.array("COUNTS", interface * slot::SLOTS, slot::SLOTS);
+    let counts = (0..).zip(counts).map(|(slot, tally)| (Subject::of_slot(slot), tally));
+    let ethertypes = counters.hash("ETHERTYPE_COUNTS").into_iter().filter(|(key, _)| key >> 16 == interface);
+    let ethertypes = ethertypes.map(|(key, tally)| (Subject::Ethertype(key as u16), tally));
+    // Those of ICMP types are in their protocols' already.
+    for (subject, tally) in counts.chain(ethertypes).filter(|(subject, _)| subject.icmp_type().is_none()) {
+        let sum = if subject.reason().is_some() { &mut sums.1 } else { &mut sums.0 };
+        sum.packets = sum.packets.wrapping_add(tally.packets);
+        sum.bytes = sum.bytes.wrapping_add(tally.bytes);
+    }
+    sums
+}
+
 type Labels = Vec<(&'static str, String)>;
 
 /// The array's elements of an interface.

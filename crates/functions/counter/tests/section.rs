@@ -1,7 +1,7 @@
 //! The section `[counter]`: what it comes to in the kernel, what is read back, and what is said of mistakes.
 
 use abi::Stage;
-use counter::{config::Counter, shared::slot};
+use counter::{config::Counter, control::seen, shared::slot};
 use policy::{Contents, Counters, Slots, Tally};
 use testkit::sections::Scene;
 
@@ -99,6 +99,13 @@ fn what_was_counted_is_told_apart_as_wanted() {
     let interfaces = series("per = [\"interface\"]");
     assert!(interfaces.contains(&"interface interface=eth0 4 342".to_owned()), "{interfaces:?}");
     assert!(interfaces.contains(&"interface interface=eth1 12 1084".to_owned()), "{interfaces:?}");
+}
+
+#[test]
+fn an_interface_has_seen_what_its_protocols_come_to() {
+    let tally = |packets, bytes| policy::Tally { packets, bytes };
+    assert_eq!(seen(&mut Live, 0), (tally(4, 342), tally(0, 0)));
+    assert_eq!(seen(&mut Live, 1), (tally(7, 584), tally(5, 500)));
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod count;
 pub mod doctor;
 pub mod dump;
+pub mod explain;
 pub mod features;
 pub mod firewall;
 pub mod load;
@@ -17,8 +18,10 @@ pub mod redirect;
 pub mod rollback;
 pub mod run;
 pub mod set;
+pub mod stats;
 pub mod status;
 pub mod stop;
+pub mod top;
 pub mod unload;
 
 use crate::{
@@ -45,7 +48,10 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Count(args) => count::run(args, &global),
         Command::Load(args) => load::run(args, &global),
         Command::Unload(args) => unload::run(&args, &global),
+        Command::Top(args) => top::run(&args, &global),
+        Command::Stats(args) => stats::run(&args, &global),
         Command::Status(args) => status::run(&args, &global),
+        Command::Explain(args) => explain::run(&args, &global),
         Command::Features(args) => features::run(&args, &global),
         Command::Dump(args) => dump::run(args, &global),
         Command::Firewall(args) => firewall::run(args, &global),

@@ -9,8 +9,10 @@ name = \"v0\"
 [sets]
 office = [\"192.0.2.0/24\"]
 
+[firewall]
+drop = [\"198.51.100.7\"]
+
 [counter]
-per = [\"interface\"]
 ";
 
 #[test]

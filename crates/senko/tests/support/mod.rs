@@ -4,6 +4,7 @@
 
 mod background;
 pub mod frames;
+mod gateway;
 mod scratch;
 mod tool;
 
@@ -23,6 +24,7 @@ use serde_json::Value;
 
 pub use self::{
     background::Background,
+    gateway::Gateway,
     scratch::Scratch,
     tool::{Ended, Tool, senko},
 };

@@ -13,7 +13,7 @@ use firewall::{
     list::{List, Verdict},
     shared::Value,
 };
-use prefix::{LineV4, LineV6, Node, PrefixV4, PrefixV6, Sizes, TableV4, TableV6};
+use prefix::{Address, LineV4, LineV6, Node, Prefix, PrefixV4, PrefixV6, Sizes, Table, TableV4, TableV6};
 
 use super::{
     cable::{Cable, LEAST, bare_redirect},
@@ -42,16 +42,20 @@ fn floor_rows(report: &mut Report) -> Result<(), Failure> {
         (0..16_u32).filter_map(|i| PrefixV4::new((10 << 24) | (i << 16), 16).map(Cidr::V4)).collect();
     let tables = tables(&sixteen)?;
     let hit = tables.builder().load()?;
+    let told = tables.builder().clone().with_stage(Stage::Events).load()?;
     let programs: Vec<(&str, &Pipeline, f64)> = vec![
         ("count", &count, 5.0),
         ("firewall, 16 prefixes, fixed address, dropped", &hit, 10.0),
+        ("the same, drops told of as events", &told, 0.0),
         ("dump --syn, not matching", &syn, 5.0),
         ("dump --port, not matching", &port, 5.0),
     ];
     let all: Vec<_> = programs.iter().map(|(_, pipeline, _)| pipeline.program()).collect();
     let (floor, figures) = measure::in_turn(&all, &frame)?;
     for ((name, _, most), ns) in programs.iter().zip(figures) {
-        report.push(Row::over_floor((*name).into(), ns, floor, Some(*most)));
+        // A row without a bar is there to be compared.
+        let most = (*most > 0.0).then_some(*most);
+        report.push(Row::over_floor((*name).into(), ns, floor, most));
     }
     Ok(())
 }
@@ -300,6 +304,8 @@ fn list_rows(report: &mut Report) -> Result<(), Failure> {
     const LOAD: &str = "a list of 1 000 000 IPv4 prefixes: file to tables";
     const V4: &str = "tables of 1 000 000 IPv4 prefixes /16–/32";
     const V6: &str = "tables of 1 000 000 IPv6 prefixes /32–/64";
+    const ADOPT_V4: &str = "tables of 1 000 000 IPv4 prefixes /16–/32: taken over";
+    const ADOPT_V6: &str = "tables of 1 000 000 IPv6 prefixes /32–/64: taken over";
     if report.wants(LOAD) || report.wants(V4) {
         let prefixes = lists::random_v4(1_000_000);
         let path = std::env::temp_dir().join(format!("senko-bench-{}.txt", std::process::id()));
@@ -311,11 +317,34 @@ fn list_rows(report: &mut Report) -> Result<(), Failure> {
             prefixes.iter().zip(1..).map(|(prefix, value)| (*prefix, value)).collect();
         report.push(Row::at_most(V4, sizes(Sizes::of(&list))?.bytes() as f64 / 1e6, "MB", 128.0));
     }
+    if report.wants(ADOPT_V4) {
+        let ms = time_adoption(lists::random_v4(1_000_000).into_iter())?;
+        report.push(Row::at_most(ADOPT_V4, ms, "ms", 200.0));
+    }
+    if report.wants(ADOPT_V6) {
+        let ms = time_adoption(lists::random_v6(1_000_000).into_iter())?;
+        report.push(Row::at_most(ADOPT_V6, ms, "ms", 200.0));
+    }
     if report.wants(V6) {
         let list: Vec<(PrefixV6, u32)> = lists::random_v6(1_000_000).into_iter().zip(1..).collect();
         report.push(Row::at_most(V6, sizes(Sizes::of(&list))?.bytes() as f64 / 1e6, "MB", 256.0));
     }
     Ok(())
+}
+
+/// Milliseconds to take over the tables of a process that is gone.
+fn time_adoption<A: Address>(prefixes: impl Iterator<Item = Prefix<A>>) -> Result<f64, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::failed(error.to_string(), None);
+    let list: Vec<(Prefix<A>, u32)> = prefixes.zip(1..).collect();
+    let built = Table::<A, _, _>::in_memory(&list, 1000).map_err(|error| wrong(&error))?;
+    let (nodes, lines) = built.into_storage();
+    let begun = Instant::now();
+    let table = Table::<A, _, _>::adopt(&list, nodes, lines).map_err(|error| wrong(&error))?;
+    let ms = begun.elapsed().as_secs_f64() * 1e3;
+    if !table.answers(&list) {
+        return Err(Failure::failed("the tables that were taken over are others", None));
+    }
+    Ok(ms)
 }
 
 pub fn write_list(path: &std::path::Path, prefixes: &[PrefixV4]) -> Result<(), Failure> {
