@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use abi::{Stage, stage::FRAGS};
 use engine::{Globals, Mode};
+use events::shared::RING_BYTES;
 use policy::{Contents, Counted, Interface, Knob, Slots, Tables, Valid, World};
 use sha2::{Digest as _, Sha256};
 
@@ -65,6 +66,9 @@ pub const MOST_INTERFACES: u32 = 64;
 
 /// Whose map every program counts its reasons in.
 const REASONS: &str = "REASONS";
+/// The ring of sampled drops, and when each interface wrote to it.
+pub const EVENTS: &str = "EVENTS";
+const EVENT_CLOCK: &str = "EVENT_CLOCK";
 
 /// A section that was read, by its name.
 pub type Section<'a> = (&'a str, &'a dyn Valid);
@@ -113,8 +117,8 @@ pub fn compile(
             if let Some(own) = on.get(&interface.name) {
                 merge(&mut knob, own);
             }
-            // Whatever can drop a frame says so.
             if knob.stages & Stage::Firewall.bit() != 0 {
+                // What is dropped can be told of.
                 knob.stages |= Stage::Events.bit();
             }
             Program {
@@ -130,14 +134,13 @@ pub fn compile(
         maps.insert(REASONS.into(), Contents::Carried { max_entries, zero: Vec::new() });
     }
     if programs.iter().any(|program| program.knob.stages & Stage::Events.bit() != 0) {
-        maps.insert("EVENTS".into(), Contents::Carried { max_entries: EVENT_RING, zero: Vec::new() });
+        for (name, max_entries) in [(EVENTS, RING_BYTES), (EVENT_CLOCK, MOST_INTERFACES)] {
+            maps.insert(name.into(), Contents::Carried { max_entries, zero: Vec::new() });
+        }
     }
     let digests = maps.iter().map(|(name, contents)| (name.clone(), digest::of(contents))).collect();
     Desired { programs, maps, digests, counted, slots }
 }
-
-/// Bytes of the ring of drop events: a hundred a second and CPU fill it in some seconds, and readers look more often.
-const EVENT_RING: u32 = 256 << 10;
 
 fn merge(into: &mut Knob, from: &Knob) {
     into.stages |= from.stages;
