@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use policy::{Contents, Slots, Tables};
 
-use super::{Gateway, slots_of};
+use super::{Gateway, recorded_set, slots_of};
 use crate::{
     config::{self, Config},
     desired::{self, Desired},
     edits::Edits,
     error::Error,
-    executor::map_path,
+    executor::{map_path, record_file},
     kernel::{HostTable, Kernel as _, Maps, Real, Table as _},
     record::Record,
     snapshot::Kept,
@@ -80,9 +80,12 @@ impl Gateway {
                 self.kernel.open_map(&path)?.ok_or_else(|| wrong(&format!("its pin {path} is missing")))?;
             maps.insert(name.clone(), map);
         }
+        // What the last writer replaced is free for this one once no packet is being looked up in it.
+        engine::wait_for_packets()?;
         let mut tables = BTreeMap::new();
         for (name, contents) in &desired.maps {
-            if matches!(contents, Contents::Prefixes(_)) {
+            // One that the generation was made without comes with the next.
+            if matches!(contents, Contents::Prefixes(_)) && record.maps.contains_key(name) {
                 tables.insert(name.clone(), self.kernel.adopt(&maps, name, contents)?);
             }
         }
@@ -90,25 +93,42 @@ impl Gateway {
         Ok(())
     }
 
-    /// Completes changes of tables that a killed process had begun.
+    /// Completes changes of tables that a killed process had begun. Where that cannot be done in the tables that are live,
+    /// a new generation has them.
     pub fn finish_pending(&mut self) -> Result<(), Error> {
-        if self.edits.pending.is_empty() || self.record.is_none() {
+        let Some(record) = self.record.clone().filter(|_| !self.edits.pending.is_empty()) else {
             return Ok(());
-        }
+        };
         self.load()?;
-        let live = self.live.as_mut().ok_or(Error::NoGateway)?;
         let mut is_whole = true;
-        for prefix in &self.edits.pending {
-            for table in live.tables.values_mut() {
-                is_whole &= table.refresh(*prefix)?;
+        for prefix in self.edits.pending.clone() {
+            for (name, prefix, value) in self.answers(prefix)? {
+                let table = self.live.as_mut().and_then(|live| live.tables.get_mut(&name));
+                let is_right = match table {
+                    Some(table) => table.refresh(prefix)?,
+                    None => value.is_none() && !record.maps.contains_key(&name),
+                };
+                if !is_right && let Some(record) = &mut self.record {
+                    record.maps.remove(&name);
+                }
+                is_whole &= is_right;
             }
         }
+        if is_whole { self.note_tables()? } else { drop(self.reapply("a change that was interrupted")?) }
         self.edits.pending.clear();
-        self.write_edits()?;
-        if !is_whole {
-            self.live = None;
-            self.reapply("a change that was interrupted")?;
+        self.write_edits()
+    }
+
+    /// Writes into the record that the tables hold what configuration and edits say.
+    fn note_tables(&mut self) -> Result<(), Error> {
+        let (Some(live), Some(record)) = (&mut self.live, &mut self.record) else { return Ok(()) };
+        let desired = compile(&mut live.config, &self.edits, Some(record), &[]);
+        for name in live.tables.keys() {
+            if let Some(digest) = desired.digests.get(name) {
+                record.maps.insert(name.clone(), digest.clone());
+            }
         }
-        Ok(())
+        record.sets = live.config.sets.iter().map(|(name, set)| (name.clone(), recorded_set(set))).collect();
+        self.kernel.write_file(&record_file(record.generation), &record.to_bytes())
     }
 }

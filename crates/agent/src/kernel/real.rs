@@ -108,7 +108,7 @@ impl Kernel for Real {
         let Contents::Prefixes(table) = contents else {
             return Err(Error::Refused(format!("map {name} is no prefix table")));
         };
-        let unsound = |error: prefix::BuildError| Error::Refused(format!("the table {name}: {error}"));
+        let unsound = |error: prefix::AdoptError| Error::Refused(format!("the table {name}: {error}"));
         let nodes = maps[name].mapped::<Node>()?;
         Ok(match table {
             PrefixTable::V4 { lines, list } => {
