@@ -2,6 +2,7 @@
 #![no_std]
 
 pub mod action;
+pub mod event;
 pub mod interface;
 pub mod layout;
 pub mod reason;
@@ -9,6 +10,7 @@ pub mod redirect_error;
 pub mod stage;
 
 pub use action::Action;
+pub use event::Event;
 pub use layout::Shared;
 pub use reason::{Judged, Reason};
 pub use redirect_error::RedirectError;

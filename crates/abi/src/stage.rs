@@ -10,6 +10,8 @@ pub enum Stage {
     Capture = 2,
     Firewall = 4,
     Redirect = 8,
+    /// Not on a packet's way, but behind its verdict.
+    Events = 16,
 }
 
 /// Beside the stages' bits: the program is loaded with `BPF_F_XDP_HAS_FRAGS`, so a frame may be longer than its first
@@ -17,7 +19,7 @@ pub enum Stage {
 pub const FRAGS: u32 = 1 << 31;
 
 impl Stage {
-    pub const ALL: [Self; 4] = [Self::Counter, Self::Capture, Self::Firewall, Self::Redirect];
+    pub const ALL: [Self; 5] = [Self::Counter, Self::Capture, Self::Firewall, Self::Redirect, Self::Events];
 
     pub const fn bit(self) -> u32 {
         self as u32
@@ -29,6 +31,7 @@ impl Stage {
             Self::Capture => "capture",
             Self::Firewall => "firewall",
             Self::Redirect => "redirect",
+            Self::Events => "events",
         }
     }
 }

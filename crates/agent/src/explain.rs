@@ -202,7 +202,11 @@ impl Explainer {
         let TestRun { action, frame, .. } = self.run(packet)?;
         let mut seen = self.private.take()?;
         let action = Action::from_code(action);
-        let reason = seen.reason(self.slot).unwrap_or(Reason::Unclaimed);
+        let reason = seen.reason(self.slot).unwrap_or_else(|| {
+            // Where nothing can drop it, reasons are not counted.
+            let (_, malformed) = counter::control::seen(&mut seen, self.slot);
+            if malformed.packets > 0 { Reason::Malformed } else { Reason::Unclaimed }
+        });
         let mut steps = Vec::new();
         if self.has(Stage::Counter) {
             steps.push(self.counter(&mut seen));

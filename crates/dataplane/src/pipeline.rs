@@ -22,11 +22,14 @@ static INTERFACE: Global<u32> = Global::new(0);
 #[btf_map]
 static REASONS: PerCpuArray<Judged, { STRIDE as usize }> = PerCpuArray::new();
 
+/// Bits that no packet meets on its way.
+const BESIDE: u32 = FRAGS | Stage::Events.bit();
+
 #[xdp]
 #[inline(always)]
 pub fn senko(ctx: XdpContext) -> u32 {
     let stages = STAGES.load();
-    if stages & !FRAGS == 0 {
+    if stages & !BESIDE == 0 {
         return Action::Pass as u32;
     }
     // SAFETY: data..data_end is this frame's memory for as long as the program runs, and only ours.
@@ -41,13 +44,16 @@ pub fn senko(ctx: XdpContext) -> u32 {
     if stages & (Stage::Firewall.bit() | Stage::Redirect.bit()) != 0 {
         count_reason(reason, length);
     }
+    if stages & Stage::Events.bit() != 0 && matches!(action, Action::Drop | Action::Aborted) {
+        events::bpf::dropped(&ctx, length, action, reason, INTERFACE.load());
+    }
     action as u32
 }
 
 #[inline(always)]
 fn judge(ctx: &XdpContext, frame: &mut Frame<'_>, length: u64, stages: u32) -> (Action, Reason) {
     // A cable reads nothing: only when nothing else is on, since the others want the headers.
-    if stages & !FRAGS == Stage::Redirect.bit() && redirect::bpf::is_cross_connect() {
+    if stages & !BESIDE == Stage::Redirect.bit() && redirect::bpf::is_cross_connect() {
         return done(redirect::bpf::cross(INTERFACE.load()));
     }
     // IPv4 without options, IPv4 with them and IPv6 each have a path of their own through the stages, on which offsets and version are

@@ -20,20 +20,22 @@ pub fn pipeline_object() -> &'static [u8] {
 pub const PROGRAM: &str = "senko";
 
 /// Maps of each stage. Pruned code still names its maps, so those of a stage that is off shrink to one entry.
-const STAGE_MAPS: [(&str, Stage); 5] = [
+const STAGE_MAPS: [(&str, Stage); 6] = [
     ("COUNTS", Stage::Counter),
     ("ETHERTYPE_COUNTS", Stage::Counter),
     ("RECORDS", Stage::Capture),
     ("REFLECT_PORTS", Stage::Redirect),
     ("LOCAL", Stage::Redirect),
+    ("EVENTS", Stage::Events),
 ];
 
 /// Maps with a size that is not in entries: a ring's is in bytes, whole pages.
+const RINGS: [&str; 2] = ["RECORDS", "EVENTS"];
 const SMALLEST_RING: u32 = 4096;
 
 /// The stages' maps at their smallest.
 pub(crate) fn smallest_maps() -> impl Iterator<Item = (&'static str, u32)> {
-    STAGE_MAPS.into_iter().map(|(map, _)| (map, if map == "RECORDS" { SMALLEST_RING } else { 1 }))
+    STAGE_MAPS.into_iter().map(|(map, _)| (map, if RINGS.contains(&map) { SMALLEST_RING } else { 1 }))
 }
 
 /// What to load.

@@ -83,12 +83,16 @@ fn the_document_has_it_all() {
     assert_eq!(document["bytes"].as_u64(), Some(maps.iter().map(bytes).sum()));
     let hits = maps.iter().find(|map| map["map"] == "FIREWALL_HITS").expect("the firewall's counters");
     assert_eq!(bytes(hits), 16 * 16_384 * engine::possible_cpus() as u64);
-    let of_once = |map: &&Value| ["COUNTS", "ETHERTYPE_COUNTS", "FIREWALL_HITS", "REASONS"].contains(&map["map"].as_str().unwrap_or(""));
+    let of_once = |map: &&Value| {
+        ["COUNTS", "ETHERTYPE_COUNTS", "FIREWALL_HITS", "REASONS"]
+            .contains(&map["map"].as_str().unwrap_or(""))
+    };
     let once: u64 = maps.iter().filter(of_once).map(bytes).sum();
     assert_eq!(document["apply_bytes"].as_u64(), document["bytes"].as_u64().map(|all| 2 * all - once));
 }
 
-const BAD: &str = "[[interface]]\nname = \"lan\"\n[firewal]\n[counter]\nper = [\"port\"]\n[sets]\nspare = []\n";
+const BAD: &str =
+    "[[interface]]\nname = \"lan\"\n[firewal]\n[counter]\nper = [\"port\"]\n[sets]\nspare = []\n";
 
 #[test]
 fn everything_that_is_wrong_is_shown_at_once() {
@@ -142,8 +146,9 @@ fn a_missing_file_is_named_with_the_way_out() {
 /// A million prefixes are no reason to wait.
 #[test]
 fn a_long_list_is_checked_too() {
-    let list: String =
-        (0..1_000_000_u32).map(|i| format!("{}.{}.{}.{}\n", 1 + (i >> 18), i >> 10 & 255, i >> 2 & 255, i & 3)).collect();
+    let list: String = (0..1_000_000_u32)
+        .map(|i| format!("{}.{}.{}.{}\n", 1 + (i >> 18), i >> 10 & 255, i >> 2 & 255, i & 3))
+        .collect();
     let main = "[[interface]]\nname = \"lan\"\n[sets]\nbig = { file = \"big.txt\" }\n[firewall]\ndrop = [\"@big\"]\n";
     let output = check(&files(&[("senko.toml", main), ("big.txt", &list)]), &["senko.toml", "--json"]);
     let document: Value = serde_json::from_slice(&output.stdout).expect("one document");

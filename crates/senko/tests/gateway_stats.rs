@@ -83,3 +83,27 @@ fn without_a_gateway_it_says_so() {
     let words = ["no gateway runs in this network namespace", "`senko apply`"];
     Tool::run(lab.host("h1"), &["stats"]).refused(1, &words);
 }
+
+#[test]
+fn status_says_one_word_first() {
+    let lab = lab("status", Topology::Pair);
+    let h2 = lab.host("h2");
+    let gateway = Gateway::apply(h2, COUNTER);
+    let text = gateway.text(&["status"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "ok", "{text}");
+    assert!(lines[1].starts_with("gateway  generation 1, 0 s ago by apply, "), "{text}");
+    assert!(lines[1].ends_with("; no daemon runs"), "{text}");
+    assert!(lines.iter().any(|line| line.starts_with("to-h1      native  counter")), "{text}");
+    assert!(!text.contains("held by"), "the gateway's program is not listed once more: {text}");
+    let status = gateway.json(&["status"]);
+    assert_eq!((&status["state"], &status["gateway"]["daemon"]), (&"ok".into(), &false.into()));
+    assert_eq!(status["gateway"]["interfaces"][0]["mode"], "native");
+    assert_eq!(status["interfaces"][0]["programs"][0]["name"], "senko");
+    // Of an interface it is what it always was.
+    assert!(gateway.json(&["status", "to-h1"]).is_array());
+
+    gateway.reapply(&format!("{COUNTER}[[interface]]\nname = \"nosuch0\"\n")).ok();
+    let text = gateway.text(&["status"]);
+    assert!(text.starts_with("degraded\n  nosuch0 is not attached\n"), "{text}");
+}

@@ -145,6 +145,44 @@ fn every_field_of_a_run_is_documented() {
     assert_eq!(all, [""; 0], "docs/json.md does not say what these are");
 }
 
+/// Gone with what it counted when dropped.
+struct Gateway<'a>(&'a Host);
+
+impl Drop for Gateway<'_> {
+    fn drop(&mut self) {
+        let ended = senko(self.0, &["stop", "--detach"]).output();
+        assert!(ended.is_ok_and(|output| output.status.success()) || std::thread::panicking());
+    }
+}
+
+#[test]
+fn every_field_of_the_gateway_is_documented() {
+    assert!(nix::unistd::geteuid().is_root(), "this test makes network namespaces: run it as root");
+    let name = format!("json-gateway-{}", std::process::id());
+    let lab = Lab::builder(name).topology(Topology::Pair).build().expect("a lab");
+    let (h1, h2) = (lab.host("h1"), lab.host("h2"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("senko.toml");
+    let text = "interface = [{ name = \"to-h1\" }]\ncounter = { icmp_types = true }\n\
+                sets = { bad = [\"192.0.2.0/24\"] }\nfirewall = { drop = [\"@bad\", \"192.0.2.9\"] }\n";
+    fs::write(&config, text).expect("there is room");
+    document_of(h2, &["apply", "-c", config.to_str().expect("UTF-8")]);
+    let gateway = Gateway(h2);
+    document_of(h2, &["block", "198.51.100.7", "--why", "scans"]);
+    assert_eq!(ping(h1, h2.ipv4().into(), 1).expect("ping runs").received, 1);
+    let document = document();
+    for (command, arguments) in [
+        ("stats", &["stats"][..]),
+        ("status", &["status"]),
+        ("explain", &["explain", "to-h1", "udp from 192.0.2.1 to 203.0.113.1"]),
+        ("explain", &["explain", "to-h1", "icmp from 198.51.100.7 to 203.0.113.1"]),
+    ] {
+        let unnamed = unnamed(&chapter(&document, command), &document_of(h2, arguments));
+        assert_eq!(unnamed, [""; 0], "docs/json.md does not say what these are: {command}");
+    }
+    drop(gateway);
+}
+
 #[test]
 fn a_field_that_is_not_named_is_found() {
     let chapter = "| `time`, `a.b[]` | `.tag` | ```";

@@ -195,7 +195,7 @@ impl Gateway {
     }
 
     /// What the tables are to hold for exactly this prefix.
-    pub(super) fn answers(&self, prefix: Cidr) -> Result<Vec<(String, Cidr, Option<u32>)>, Error> {
+    fn answers(&self, prefix: Cidr) -> Result<Vec<(String, Cidr, Option<u32>)>, Error> {
         let live = self.live.as_ref().ok_or(Error::NoGateway)?;
         let world = live.config.world(&[]);
         let mut answers = Vec::new();
@@ -214,7 +214,10 @@ impl Gateway {
     /// `false`: the table is not there, or has no room.
     fn write_one(&mut self, name: &str, prefix: Cidr, value: Option<u32>) -> Result<bool, Error> {
         let live = self.live.as_mut().ok_or(Error::NoGateway)?;
-        let Some(table) = live.tables.get_mut(name) else { return Ok(value.is_none()) };
+        let is_live = |record: &Record| record.maps.contains_key(name);
+        let Some(table) = live.tables.get_mut(name) else {
+            return Ok(value.is_none() && !self.record.as_ref().is_some_and(is_live));
+        };
         let before = table.get(prefix);
         if before == value {
             return Ok(true);

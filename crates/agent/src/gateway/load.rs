@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use policy::{Contents, Slots, Tables};
 
-use super::{Gateway, recorded_set, slots_of};
+use super::{Gateway, slots_of};
 use crate::{
     config::{self, Config},
     desired::{self, Desired},
     edits::Edits,
     error::Error,
-    executor::{map_path, record_file},
+    executor::map_path,
     kernel::{HostTable, Kernel as _, Maps, Real, Table as _},
     record::Record,
     snapshot::Kept,
@@ -84,51 +84,47 @@ impl Gateway {
         engine::wait_for_packets()?;
         let mut tables = BTreeMap::new();
         for (name, contents) in &desired.maps {
-            // One that the generation was made without comes with the next.
-            if matches!(contents, Contents::Prefixes(_)) && record.maps.contains_key(name) {
-                tables.insert(name.clone(), self.kernel.adopt(&maps, name, contents)?);
+            if !matches!(contents, Contents::Prefixes(_)) {
+                continue;
+            }
+            match self.take_over(&maps, name, contents) {
+                Some(table) => {
+                    tables.insert(name.clone(), table);
+                }
+                // Whatever it holds: the next change makes it anew.
+                None => {
+                    if let Some(record) = &mut self.record {
+                        record.maps.insert(name.clone(), UNKNOWN.into());
+                    }
+                }
             }
         }
         self.live = Some(Live { config, maps, tables, slots: desired.slots });
         Ok(())
     }
 
-    /// Completes changes of tables that a killed process had begun. Where that cannot be done in the tables that are live,
-    /// a new generation has them.
-    pub fn finish_pending(&mut self) -> Result<(), Error> {
-        let Some(record) = self.record.clone().filter(|_| !self.edits.pending.is_empty()) else {
-            return Ok(());
-        };
-        self.load()?;
-        let mut is_whole = true;
-        for prefix in self.edits.pending.clone() {
-            for (name, prefix, value) in self.answers(prefix)? {
-                let table = self.live.as_mut().and_then(|live| live.tables.get_mut(&name));
-                let is_right = match table {
-                    Some(table) => table.refresh(prefix)?,
-                    None => value.is_none() && !record.maps.contains_key(&name),
-                };
-                if !is_right && let Some(record) = &mut self.record {
-                    record.maps.remove(&name);
-                }
-                is_whole &= is_right;
-            }
+    /// A table that was filled earlier, with the changes completed that a killed process had begun. `None`: it holds
+    /// something else than it should.
+    fn take_over(&mut self, maps: &Maps<Real>, name: &str, contents: &Contents) -> Option<HostTable> {
+        let mut table = self.kernel.adopt(maps, name, contents).ok()?;
+        for prefix in &self.edits.pending {
+            table.refresh(*prefix).ok().filter(|fits| *fits)?;
         }
-        if is_whole { self.note_tables()? } else { drop(self.reapply("a change that was interrupted")?) }
+        table.answers(contents).then_some(table)
+    }
+
+    /// Completes what a killed process had begun to change. The edits stay pending until it is done.
+    pub fn finish_pending(&mut self) -> Result<(), Error> {
+        if self.edits.pending.is_empty() || self.record.is_none() {
+            return Ok(());
+        }
+        self.load()?;
+        // Also for tables that could not be taken over, or that the change wanted and that are not there yet.
+        self.reapply("a change that was interrupted")?;
         self.edits.pending.clear();
         self.write_edits()
     }
-
-    /// Writes into the record that the tables hold what configuration and edits say.
-    fn note_tables(&mut self) -> Result<(), Error> {
-        let (Some(live), Some(record)) = (&mut self.live, &mut self.record) else { return Ok(()) };
-        let desired = compile(&mut live.config, &self.edits, Some(record), &[]);
-        for name in live.tables.keys() {
-            if let Some(digest) = desired.digests.get(name) {
-                record.maps.insert(name.clone(), digest.clone());
-            }
-        }
-        record.sets = live.config.sets.iter().map(|(name, set)| (name.clone(), recorded_set(set))).collect();
-        self.kernel.write_file(&record_file(record.generation), &record.to_bytes())
-    }
 }
+
+/// The digest of a table that nobody knows the contents of.
+const UNKNOWN: &str = "unknown";

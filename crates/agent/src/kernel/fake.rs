@@ -392,6 +392,11 @@ impl Table for FakeTable {
         self.0.borrow().get(&prefix).copied()
     }
 
+    fn answers(&self, contents: &Contents) -> bool {
+        let Contents::Prefixes(table) = contents else { return false };
+        list(table).into_iter().collect::<BTreeMap<Cidr, u32>>() == *self.0.borrow()
+    }
+
     fn refresh(&mut self, _: Cidr) -> Result<bool, Error> {
         Ok(true)
     }

@@ -1,7 +1,7 @@
 //! Prefix tables that can be changed while packets read them.
 
 use engine::Mapped;
-use policy::Cidr;
+use policy::{Cidr, Contents, PrefixTable};
 use prefix::{LineV4, LineV6, Node, TableV4, TableV6, UpdateError};
 
 use crate::error::Error;
@@ -13,6 +13,8 @@ pub trait Table {
     fn get(&self, prefix: Cidr) -> Option<u32>;
     /// Writes what lies around the prefix anew, in case a change of it was interrupted. `false`: there is no room.
     fn refresh(&mut self, prefix: Cidr) -> Result<bool, Error>;
+    /// Whether packets get the answers of this list. Asked of a table that was taken over.
+    fn answers(&self, contents: &Contents) -> bool;
     /// No packet is being looked up in what earlier changes replaced any more.
     fn quiesce(&mut self);
 }
@@ -41,6 +43,14 @@ impl Table for HostTable {
             (Self::V4(table), Cidr::V4(prefix)) => fits(table.refresh(prefix)),
             (Self::V6(table), Cidr::V6(prefix)) => fits(table.refresh(prefix)),
             _ => Ok(true),
+        }
+    }
+
+    fn answers(&self, contents: &Contents) -> bool {
+        match (self, contents) {
+            (Self::V4(table), Contents::Prefixes(PrefixTable::V4 { list, .. })) => table.answers(list),
+            (Self::V6(table), Contents::Prefixes(PrefixTable::V6 { list, .. })) => table.answers(list),
+            _ => false,
         }
     }
 

@@ -21,6 +21,7 @@ pub mod set;
 pub mod stats;
 pub mod status;
 pub mod stop;
+pub mod top;
 pub mod unload;
 
 use crate::{
@@ -47,6 +48,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Count(args) => count::run(args, &global),
         Command::Load(args) => load::run(args, &global),
         Command::Unload(args) => unload::run(&args, &global),
+        Command::Top(args) => top::run(&args, &global),
         Command::Stats(args) => stats::run(&args, &global),
         Command::Status(args) => status::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),

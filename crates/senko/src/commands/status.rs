@@ -1,19 +1,25 @@
-//! `senko status`: which programs are on which interface, and who put them there.
+//! `senko status`: how the gateway is, which programs are on which interface, and who put them there.
 
 mod document;
+mod gateway;
 
 use std::io::{self, Write};
 
+use agent::health::State;
 use clap::Args;
 use engine::{Inventory, netlink};
+use serde::Serialize;
 
-use self::document::{Interface, MapLine, Program};
+use self::{
+    document::{Interface, MapLine, Program},
+    gateway::Gateway,
+};
 use crate::{args::Global, failure::Failure, render::ago};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  senko status\n  senko status eth0 --json\n  senko --netns blue status")]
 pub struct StatusArgs {
-    /// Which interfaces; without any, all that have a program
+    /// Whose programs; without any, the gateway's state and all interfaces that have a program
     #[arg(value_name = "IFACE")]
     interfaces: Vec<String>,
 }
@@ -36,9 +42,12 @@ pub fn run(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
     let inventory = Inventory::take();
     let interfaces: Vec<Interface> =
         chosen.into_iter().map(|link| document::interface(link, &inventory)).collect();
+    let gateway = if args.interfaces.is_empty() { gateway::look() } else { None };
 
     let mut out = io::stdout().lock();
-    if global.json {
+    if let Some(gateway) = gateway {
+        write_with_gateway(&mut out, gateway, interfaces, global.json)?;
+    } else if global.json {
         serde_json::to_writer_pretty(&mut out, &interfaces).map_err(io::Error::from)?;
         writeln!(out)?;
     } else if interfaces.is_empty() {
@@ -50,6 +59,35 @@ pub fn run(args: &StatusArgs, global: &Global) -> Result<u8, Failure> {
     }
     out.flush()?;
     Ok(0)
+}
+
+/// What `--json` prints where there is a gateway.
+#[derive(Serialize)]
+struct Document {
+    state: State,
+    gateway: Gateway,
+    interfaces: Vec<Interface>,
+}
+
+fn write_with_gateway(
+    out: &mut impl Write,
+    gateway: Gateway,
+    interfaces: Vec<Interface>,
+    json: bool,
+) -> io::Result<()> {
+    if json {
+        let document = Document { state: gateway.state, gateway, interfaces };
+        serde_json::to_writer_pretty(&mut *out, &document).map_err(io::Error::from)?;
+        return writeln!(out);
+    }
+    gateway::write(out, &gateway)?;
+    let is_ours = |name: &str| gateway.interfaces.iter().any(|ours| ours.interface == name && ours.attached);
+    let others: Vec<Interface> =
+        interfaces.into_iter().filter(|interface| !is_ours(&interface.interface)).collect();
+    if !others.is_empty() {
+        writeln!(out)?;
+    }
+    others.iter().try_for_each(|interface| write_interface(out, interface))
 }
 
 fn write_interface(out: &mut impl Write, interface: &Interface) -> io::Result<()> {

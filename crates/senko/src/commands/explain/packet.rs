@@ -284,7 +284,7 @@ mod tests {
                 "IP 192.0.2.1.5 > 192.0.2.2.53: UDP, length 58",
             ),
             ("icmp from 192.0.2.1 to 192.0.2.2 ttl 1", "IP 192.0.2.1 > 192.0.2.2: ICMP echo request"),
-            ("icmpv6 from fd00::1 to fd00::2 vlan 7", "vlan 7, IP6 fd00::1 > fd00::2: ICMP6, echo request"),
+            ("icmpv6 from fd00::1 to fd00::2 vlan 7", "vlan 7, IP6 fd00::1 > fd00::2: ICMP6 echo request"),
         ];
         for (text, wanted) in cases {
             let said = said(text);
