@@ -145,6 +145,21 @@ fn every_field_of_a_run_is_documented() {
     assert_eq!(all, [""; 0], "docs/json.md does not say what these are");
 }
 
+#[test]
+fn every_field_of_a_check_is_documented() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("senko.toml");
+    let sound = "interface = [{ name = \"lan\" }]\nsets = { bad = [\"192.0.2.0/24\"] }\n";
+    let document = document();
+    for rest in ["firewall = { drop = [\"@bad\", \"@bad\"] }", "firewall = { drp = [] }"] {
+        fs::write(&config, format!("{sound}{rest}")).expect("there is room");
+        let mut senko = Command::new(env!("CARGO_BIN_EXE_senko"));
+        let output = senko.args(["check", "--json"]).arg(&config).output().expect("senko runs");
+        let json = String::from_utf8(output.stdout).expect("UTF-8");
+        assert_eq!(unnamed(&chapter(&document, "check"), &json), [""; 0], "{json}");
+    }
+}
+
 /// Gone with what it counted when dropped.
 struct Gateway<'a>(&'a Host);
 

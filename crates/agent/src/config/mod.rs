@@ -4,15 +4,17 @@ mod documents;
 mod files;
 mod interfaces;
 pub mod render;
+mod schema;
 mod sets;
 mod settings;
 mod text;
 
 use std::path::{Path, PathBuf};
 
-use policy::{Function, Interface, Problems, Sets, Sources, Valid, World};
+use policy::{Field, Function, Interface, Problems, Sets, Sources, Valid, World};
 
 pub use files::{Disk, Files, Memory};
+pub use schema::schema;
 pub use sets::{Place, place_of};
 pub use settings::Settings;
 
@@ -22,6 +24,11 @@ pub const DEFAULT: &str = "/etc/senko/senko.toml";
 /// The functions that can have a section.
 pub fn functions() -> &'static [&'static dyn Function] {
     &[&counter::config::Counter, &firewall::config::Firewall, &redirect::config::Redirect]
+}
+
+/// The keys of what is no function's: `[[interface]]`, files of sets, `[metrics]`.
+pub fn own_fields() -> impl Iterator<Item = &'static Field> {
+    [interfaces::FIELDS, sets::FILE_FIELDS, settings::METRICS].into_iter().flatten()
 }
 
 /// A configuration without errors.
