@@ -195,8 +195,15 @@ fn every_mistake_is_named_where_it_stands() {
             &[
                 r#"error 2:9 `"10.0.0.1/8"`: `10.0.0.1/8` has bits set behind its length: did you mean 10.0.0.0/8?"#,
                 "error 3:11 `accept`: string values must be quoted, expected literal string",
-                "error 6:1 `per`: `per` is set twice; remove one of the two",
+                "error 6:1 `per`: `per` is set twice (first set here: 5:1 `per`); remove one of the two",
                 "error 7:9 ``: unclosed table, expected `]`",
+            ],
+        ),
+        (
+            "[firewall]\ndrop = []\n[counter]\n[firewall]\ndefault = \"drop\"\n  drop = []",
+            &[
+                "error 4:2 `firewall`: `firewall` is set twice (first set here: 1:2 `firewall`); remove one of the two",
+                "error 6:3 `drop`: `drop` is set twice; remove one of the two",
             ],
         ),
     ];
