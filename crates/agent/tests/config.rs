@@ -287,3 +287,13 @@ fn broken_lines_of_a_set_are_named_and_counted() {
         "{said:?}"
     );
 }
+
+#[test]
+fn there_are_places_for_so_many_interfaces() {
+    let text = |count: u32| -> String {
+        (0..count).map(|number| format!("[[interface]]\nname = \"eth{number}\"\n")).collect()
+    };
+    assert_eq!(lines(&read([(MAIN, text(64).as_str())])), Vec::<String>::new());
+    let expected = [r#"error 130:8 `"eth64"`: this is one interface more than the 64 there can be"#];
+    assert_eq!(lines(&read([(MAIN, text(65).as_str())])), expected);
+}
