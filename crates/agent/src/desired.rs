@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use abi::stage::FRAGS;
+use abi::{Stage, stage::FRAGS};
 use engine::{Globals, Mode};
+use events::shared::RING_BYTES;
 use policy::{Contents, Counted, Interface, Knob, Slots, Tables, Valid, World};
 use sha2::{Digest as _, Sha256};
 
@@ -65,6 +66,9 @@ pub const MOST_INTERFACES: u32 = 64;
 
 /// Whose map every program counts its reasons in.
 const REASONS: &str = "REASONS";
+/// The ring of sampled drops, and when each interface wrote to it.
+pub const EVENTS: &str = "EVENTS";
+const EVENT_CLOCK: &str = "EVENT_CLOCK";
 
 /// A section that was read, by its name.
 pub type Section<'a> = (&'a str, &'a dyn Valid);
@@ -113,6 +117,10 @@ pub fn compile(
             if let Some(own) = on.get(&interface.name) {
                 merge(&mut knob, own);
             }
+            if knob.stages & Stage::Firewall.bit() != 0 {
+                // What is dropped can be told of.
+                knob.stages |= Stage::Events.bit();
+            }
             Program {
                 interface: interface.name.clone(),
                 mode: mode(&interface.mode),
@@ -124,6 +132,11 @@ pub fn compile(
     if programs.iter().any(|program| program.knob.stages != 0) {
         let max_entries = MOST_INTERFACES * abi::reason::STRIDE;
         maps.insert(REASONS.into(), Contents::Carried { max_entries, zero: Vec::new() });
+    }
+    if programs.iter().any(|program| program.knob.stages & Stage::Events.bit() != 0) {
+        for (name, max_entries) in [(EVENTS, RING_BYTES), (EVENT_CLOCK, MOST_INTERFACES)] {
+            maps.insert(name.into(), Contents::Carried { max_entries, zero: Vec::new() });
+        }
     }
     let digests = maps.iter().map(|(name, contents)| (name.clone(), digest::of(contents))).collect();
     Desired { programs, maps, digests, counted, slots }

@@ -161,7 +161,7 @@ impl Explainer {
             return Err(unsound());
         };
         // Nobody is to see this packet but the one who asks.
-        program.knob.stages &= !Stage::Capture.bit();
+        program.knob.stages &= !(Stage::Capture.bit() | Stage::Events.bit());
         let shared = shared(place, &record, &desired)?;
         let sizes: BTreeMap<String, u32> = desired
             .maps

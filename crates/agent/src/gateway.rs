@@ -89,7 +89,13 @@ impl Gateway {
         let sizes = MapSizes { names: engine::data_path::map_specs()?.into_keys().collect() };
         let store = Store::of(&place);
         let mut this = Self { place, kernel, store, record, edits, live: None, sizes, _lock: lock };
-        this.finish_pending()?;
+        if this.finish_pending().is_err() {
+            // The next generation has all tables anew, and until then the edits stay pending.
+            if let Some(record) = &mut this.record {
+                record.maps.clear();
+            }
+            this.live = None;
+        }
         Ok(this)
     }
 
@@ -182,7 +188,12 @@ impl Gateway {
             }
             Vec::new()
         } else {
-            self.execute(desired, record, config)?
+            let announcements = self.execute(desired, record, config)?;
+            if !self.edits.pending.is_empty() {
+                self.edits.pending.clear();
+                self.write_edits()?;
+            }
+            announcements
         };
         self.sweep();
         announcements.extend(self.reconcile()?);

@@ -8,6 +8,7 @@ pub mod desired;
 mod digest;
 pub mod edits;
 pub mod error;
+pub mod events;
 pub mod executor;
 pub mod explain;
 pub mod gateway;

@@ -160,9 +160,4 @@ fn tables(out: &mut Writer, stats: &Stats) {
     for map in &stats.maps {
         out.sample(&[("map", &map.map)], map.max_entries);
     }
-    let about = "Sampled events that nobody could be told of.";
-    out.metric("senko_events_lost_total", Kind::Counter, about);
-    if let Some(lost) = stats.events_lost {
-        out.sample(&[], lost);
-    }
 }

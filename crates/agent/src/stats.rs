@@ -23,8 +23,6 @@ pub struct Stats {
     pub blocks: Vec<BlockStats>,
     pub protocols: Vec<SeriesStats>,
     pub maps: Vec<MapStats>,
-    /// Events that the buffer had no room for; `None`: no stage makes events.
-    pub events_lost: Option<u64>,
 }
 
 /// What came in by an interface.

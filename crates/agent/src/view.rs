@@ -136,7 +136,6 @@ impl View {
             blocks,
             protocols,
             maps,
-            events_lost: None,
         })
     }
 
@@ -180,7 +179,7 @@ impl View {
             fallback: attached.and_then(|attached| attached.fallback.clone()),
             stages: Stage::ALL
                 .into_iter()
-                .filter(|stage| has(*stage))
+                .filter(|stage| has(*stage) && *stage != Stage::Events)
                 .map(|stage| stage.name().into())
                 .collect(),
             packets: reasons.iter().map(|reason| reason.packets).sum(),

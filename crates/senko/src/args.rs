@@ -68,6 +68,8 @@ pub enum Command {
     Set(commands::set::SetArgs),
     /// Show what the gateway has counted: packets, drops by reason, rules, sets, blocks
     Stats(commands::stats::StatsArgs),
+    /// Print sampled drops, with their reason
+    Events(commands::events::EventsArgs),
     /// Watch the gateway at work: rates, drops by reason, the busiest rules
     Top(commands::top::TopArgs),
     /// Run a packet through the live gateway without changing anything, and print each decision

@@ -3,7 +3,7 @@
 use std::{
     cell::OnceCell,
     os::fd::{AsFd as _, BorrowedFd},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use engine::{Attachment, Pipeline, PipelineBuilder};
@@ -159,4 +159,12 @@ pub enum Wake {
     Time,
     Stop,
     Ready,
+}
+
+/// Nanoseconds from the kernel's monotonic clock to the time since 1970.
+pub fn wall_clock_offset() -> i128 {
+    let monotonic = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |t| i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec()));
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as i128;
+    wall - monotonic
 }

@@ -135,7 +135,11 @@ fn nothing_live_changes() {
         }
         stats
     };
-    let programs = || Tool::run(h2, &["status", "to-h1", "--json"]).ok().out;
+    let programs = || {
+        let program = gateway.json(&["status", "to-h1"])[0]["programs"][0].clone();
+        let maps = program["maps"].as_array().expect("maps").iter().map(|map| map["id"].clone());
+        (program["id"].clone(), maps.collect::<Vec<_>>())
+    };
     let (before, on) = (rest(gateway.json(&["stats"])), programs());
     for (_, frame, ..) in &all {
         explain(&gateway, frame);
@@ -145,13 +149,66 @@ fn nothing_live_changes() {
 }
 
 #[test]
+fn answers_and_cables_are_explained_without_sending_anything() {
+    let lab = lab("explain", Topology::Pair);
+    let (h1, h2) = (lab.host("h1"), lab.host("h2"));
+    ip(h2, "link add spare type veth peer name spare-peer");
+    ip(h2, "link set spare up");
+    let ports = "interface = [{ name = \"to-h1\" }, { name = \"spare\" }]\n";
+    let gateway = Gateway::apply(h2, &format!("{ports}[redirect]\nreflect = [\"icmp\"]\non = [\"to-h1\"]\n"));
+    support::inside(h2, "sysctl", &["-qw", "net.ipv4.ip_forward=1"]);
+    // The neighbour is known once it has answered.
+    assert!(lab::ping(h1, h2.ipv4().into(), 2).expect("ping runs").received > 0);
+    let echo = format!("icmp from {} to {}", h1.ipv4(), h2.ipv4());
+    let before = gateway.json(&["stats"]);
+    let said = gateway.json(&["explain", "to-h1", &echo]);
+    assert_eq!(
+        (&said["verdict"], &said["reason"]),
+        (&"redirect".into(), &"redirect_reflect".into()),
+        "{said:#}"
+    );
+    assert_eq!(
+        said["steps"][0],
+        json!({"stage": "redirect", "decision": "redirect", "reason": "redirect_reflect"})
+    );
+    // The addresses change places: the MAC addresses are the first bytes that change.
+    assert!(said["changed"][0]["offset"].as_u64() < Some(6), "{said:#}");
+    let text = gateway.text(&["explain", "to-h1", &echo]);
+    assert!(text.contains("  redirect  redirect (redirect_reflect)\n"), "{text}");
+    assert!(text.contains("  changed   byte "), "{text}");
+    let other = gateway.json(&["explain", "to-h1", &format!("icmp from {} to 192.0.2.77", h1.ipv4())]);
+    assert_eq!(
+        (&other["verdict"], &other["reason"]),
+        (&"pass".into(), &"redirect_not_local".into()),
+        "{other:#}"
+    );
+    let reflected = |stats: &Value| {
+        let reasons = stats["interfaces"][0]["reasons"].as_array().expect("reasons");
+        reasons.iter().find(|row| row["reason"] == "redirect_reflect").map(|row| row["packets"].clone())
+    };
+    assert_eq!(reflected(&gateway.json(&["stats"])), reflected(&before), "nothing live is counted");
+
+    gateway.reapply(&format!("{ports}[redirect]\ncables = [[\"to-h1\", \"spare\"]]\n")).ok();
+    let crossed = gateway.json(&["explain", "to-h1", &echo]);
+    assert_eq!(
+        (&crossed["verdict"], &crossed["reason"]),
+        (&"redirect".into(), &"redirect_port".into()),
+        "{crossed:#}"
+    );
+    assert_eq!(crossed["changed"], json!([]));
+}
+
+#[test]
 fn words_and_captures_are_explained() {
     let lab = lab("explain", Topology::Pair);
     let (h1, h2) = (lab.host("h1"), lab.host("h2"));
     let gateway = Gateway::apply_with(h2, CONFIG, &[("blocklist.txt", BLOCKLIST)]);
     let text = gateway.text(&["explain", "to-h1", "tcp from 203.0.113.5:5 to 203.0.113.10:80 syn"]);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "IP 203.0.113.5.5 > 203.0.113.10.80: Flags [S], length 0", "{text}");
+    assert_eq!(
+        lines[0], "IP 203.0.113.5.5 > 203.0.113.10.80: Flags [S], seq 1, win 64240, length 0",
+        "{text}"
+    );
     let file = gateway.files.file("blocklist.txt");
     let main = gateway.files.file("senko.toml");
     assert_eq!(lines[1], "  counter   counted as IPv4 tcp", "{text}");

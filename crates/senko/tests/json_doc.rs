@@ -195,6 +195,14 @@ fn every_field_of_the_gateway_is_documented() {
         let unnamed = unnamed(&chapter(&document, command), &document_of(h2, arguments));
         assert_eq!(unnamed, [""; 0], "docs/json.md does not say what these are: {command}");
     }
+    document_of(h2, &["block", &h1.ipv4().to_string()]);
+    assert_eq!(ping(h1, h2.ipv4().into(), 1).expect("ping runs").received, 0);
+    let events = document_of(h2, &["events"]);
+    assert_eq!(
+        unnamed(&chapter(&document, "events"), &events),
+        [""; 0],
+        "docs/json.md does not say what these are"
+    );
     drop(gateway);
 }
 

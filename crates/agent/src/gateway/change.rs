@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::{Applied, Gateway, now, recorded_set};
 use crate::{
     digest::ListDigest,
-    edits::{Block, FILE},
+    edits::{Block, Edits, FILE},
     error::Error,
     executor::record_file,
     kernel::{Kernel as _, Table as _},
+    record::Record,
 };
 
 /// How many prefixes a change was about, and whether it took a new generation.
@@ -21,6 +22,12 @@ pub struct SetChange {
     pub changed: usize,
     /// There was no room in the tables: a new generation was made.
     pub generation: Option<u64>,
+}
+
+/// To go back to when an edit cannot be made.
+struct Before {
+    edits: Edits,
+    record: Option<Record>,
 }
 
 impl Gateway {
@@ -38,6 +45,7 @@ impl Gateway {
         if let Some(missing) = remove.iter().find(|prefix| !set.contains(**prefix)) {
             return Err(Error::Refused(format!("{missing} is not in set `{name}`; nothing was changed")));
         }
+        let before = Before { edits: self.edits.clone(), record: self.record.clone() };
         let added: BTreeSet<Cidr> = add.iter().copied().filter(|prefix| !set.contains(*prefix)).collect();
         let removed: BTreeSet<Cidr> = remove.iter().copied().collect();
         if let Some(both) = added.intersection(&removed).next() {
@@ -64,7 +72,7 @@ impl Gateway {
             record.sets.insert(name.into(), recorded);
         }
         let all: BTreeSet<Cidr> = added.union(&removed).copied().collect();
-        self.write_through(&all, &format!("set {name}"))
+        self.write_through(before, &all, &format!("set {name}"))
     }
 
     /// Blocks a prefix, or changes how long and why.
@@ -75,20 +83,26 @@ impl Gateway {
         why: Option<String>,
     ) -> Result<SetChange, Error> {
         self.load()?;
+        let before = self.before();
         let known = self.edits.blocks.get(&prefix);
         let is_new = known.is_none();
         let slot = known.map_or_else(|| self.edits.free_slot(), |block| block.slot);
         let since = known.map_or_else(now, |block| block.since);
         self.edits.blocks.insert(prefix, Block { since, until, why, slot });
         if !is_new {
-            self.write_edits()?;
-            return Ok(SetChange { changed: 0, generation: None });
+            return match self.write_edits() {
+                Ok(()) => Ok(SetChange { changed: 0, generation: None }),
+                Err(error) => {
+                    self.edits = before.edits;
+                    Err(error)
+                }
+            };
         }
         let map = self.live.as_ref().and_then(|live| live.maps.get("BLOCK_HITS")).cloned();
         if let Some(map) = map.filter(|map| slot < map.spec().max_entries) {
             self.kernel.zero(&map, &[slot])?;
         }
-        self.write_through(&BTreeSet::from([prefix]), "block")
+        self.write_through(before, &BTreeSet::from([prefix]), "block")
     }
 
     /// Ends blocks. Those that are not there are named in the error, and nothing is changed.
@@ -98,8 +112,9 @@ impl Gateway {
             return Err(Error::Refused(format!("{missing} is not blocked; nothing was changed")));
         }
         let all: BTreeSet<Cidr> = prefixes.iter().copied().collect();
+        let before = self.before();
         self.edits.blocks.retain(|prefix, _| !all.contains(prefix));
-        self.write_through(&all, "unblock")
+        self.write_through(before, &all, "unblock")
     }
 
     /// Ends the blocks whose time is over, and returns them.
@@ -115,12 +130,41 @@ impl Gateway {
         self.kernel.write_file(FILE, &self.edits.to_bytes())
     }
 
+    fn before(&self) -> Before {
+        Before { edits: self.edits.clone(), record: self.record.clone() }
+    }
+
+    /// Writes edits into their file and the tables. When that fails, all is as it was before.
+    fn write_through(
+        &mut self,
+        before: Before,
+        prefixes: &BTreeSet<Cidr>,
+        by: &str,
+    ) -> Result<SetChange, Error> {
+        self.edits.pending.clone_from(prefixes);
+        let error = match self.write_edits() {
+            Ok(()) => match self.write_tables(prefixes, by) {
+                Ok(change) => return Ok(change),
+                Err(error) => error,
+            },
+            Err(error) => {
+                (self.edits, self.record, self.live) = (before.edits, before.record, None);
+                self.load()?;
+                return Err(error);
+            }
+        };
+        (self.edits, self.record, self.live) = (before.edits, before.record, None);
+        self.edits.pending.clone_from(prefixes);
+        match self.write_edits().and_then(|()| self.finish_pending()) {
+            Ok(()) => Err(error),
+            Err(undo) => Err(Error::Undo { error: Box::new(error), undo: vec![undo.to_string()] }),
+        }
+    }
+
     /// Writes what the tables are to hold for these prefixes: first those that come, the longest first, then those that go,
     /// the shortest first. So every packet meets the old answer for its address or the new one.
-    fn write_through(&mut self, prefixes: &BTreeSet<Cidr>, by: &str) -> Result<SetChange, Error> {
+    fn write_tables(&mut self, prefixes: &BTreeSet<Cidr>, by: &str) -> Result<SetChange, Error> {
         let changed = prefixes.len();
-        self.edits.pending.clone_from(prefixes);
-        self.write_edits()?;
         let mut changes = Vec::new();
         for prefix in prefixes {
             changes.extend(self.answers(*prefix)?);
@@ -137,16 +181,17 @@ impl Gateway {
         for (table, prefix, value) in changes {
             fits = fits && self.write_one(&table, prefix, value)?;
         }
+        // The edits stay pending until what they are about is written: whoever comes after a kill makes them once more.
+        if !fits {
+            let Applied { generation, .. } = self.reapply(by)?;
+            return Ok(SetChange { changed, generation: Some(generation) });
+        }
+        if let Some(record) = &self.record {
+            self.kernel.write_file(&record_file(record.generation), &record.to_bytes())?;
+        }
         self.edits.pending.clear();
         self.write_edits()?;
-        if fits {
-            if let Some(record) = &self.record {
-                self.kernel.write_file(&record_file(record.generation), &record.to_bytes())?;
-            }
-            return Ok(SetChange { changed, generation: None });
-        }
-        let Applied { generation, .. } = self.reapply(by)?;
-        Ok(SetChange { changed, generation: Some(generation) })
+        Ok(SetChange { changed, generation: None })
     }
 
     /// What the tables are to hold for exactly this prefix.
@@ -169,7 +214,10 @@ impl Gateway {
     /// `false`: the table is not there, or has no room.
     fn write_one(&mut self, name: &str, prefix: Cidr, value: Option<u32>) -> Result<bool, Error> {
         let live = self.live.as_mut().ok_or(Error::NoGateway)?;
-        let Some(table) = live.tables.get_mut(name) else { return Ok(value.is_none()) };
+        let is_live = |record: &Record| record.maps.contains_key(name);
+        let Some(table) = live.tables.get_mut(name) else {
+            return Ok(value.is_none() && !self.record.as_ref().is_some_and(is_live));
+        };
         let before = table.get(prefix);
         if before == value {
             return Ok(true);

@@ -80,6 +80,8 @@ impl Gateway {
                 self.kernel.open_map(&path)?.ok_or_else(|| wrong(&format!("its pin {path} is missing")))?;
             maps.insert(name.clone(), map);
         }
+        // What the last writer replaced is free for this one once no packet is being looked up in it.
+        engine::wait_for_packets()?;
         let mut tables = BTreeMap::new();
         for (name, contents) in &desired.maps {
             if !matches!(contents, Contents::Prefixes(_)) {
@@ -111,16 +113,16 @@ impl Gateway {
         table.answers(contents).then_some(table)
     }
 
-    /// Completes what a killed process had begun to change.
+    /// Completes what a killed process had begun to change. The edits stay pending until it is done.
     pub fn finish_pending(&mut self) -> Result<(), Error> {
         if self.edits.pending.is_empty() || self.record.is_none() {
             return Ok(());
         }
         self.load()?;
+        // Also for tables that could not be taken over, or that the change wanted and that are not there yet.
+        self.reapply("a change that was interrupted")?;
         self.edits.pending.clear();
-        self.write_edits()?;
-        // Tables that could not be taken over, or that the change wanted and that are not there yet.
-        self.reapply("a change that was interrupted").map(drop)
+        self.write_edits()
     }
 }
 

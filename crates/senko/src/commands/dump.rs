@@ -5,7 +5,7 @@ mod output;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use abi::Stage;
@@ -17,7 +17,7 @@ use self::output::Output;
 use crate::{
     args::{Global, ToolArgs},
     failure::Failure,
-    foreground::{Clock, Running, announce, distinct},
+    foreground::{Clock, Running, announce, distinct, wall_clock_offset},
     render::say,
 };
 
@@ -189,12 +189,4 @@ fn drain(ports: &mut [Port], progress: &mut Progress) -> Result<(), Failure> {
         progress.packet(interface, &record)?;
     }
     progress.output.flush()
-}
-
-/// Nanoseconds from the kernel's monotonic clock to the time since 1970.
-fn wall_clock_offset() -> i128 {
-    let monotonic = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |t| i128::from(t.tv_sec()) * 1_000_000_000 + i128::from(t.tv_nsec()));
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as i128;
-    wall - monotonic
 }

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod count;
 pub mod doctor;
 pub mod dump;
+pub mod events;
 pub mod explain;
 pub mod features;
 pub mod firewall;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Result<u8, Failure> {
         Command::Top(args) => top::run(&args, &global),
         Command::Stats(args) => stats::run(&args, &global),
         Command::Status(args) => status::run(&args, &global),
+        Command::Events(args) => events::run(&args, &global),
         Command::Explain(args) => explain::run(&args, &global),
         Command::Features(args) => features::run(&args, &global),
         Command::Dump(args) => dump::run(args, &global),

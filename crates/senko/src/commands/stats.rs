@@ -95,9 +95,6 @@ fn print(out: &mut impl Write, stats: &Stats, before: Option<&Stats>) -> io::Res
         writeln!(out)?;
         table.write(out)?;
     }
-    if let Some(lost @ 1..) = stats.events_lost {
-        writeln!(out, "\n{lost} events were lost: the buffer was full")?;
-    }
     Ok(())
 }
 

@@ -34,7 +34,10 @@ pub fn run(args: &StopArgs, global: &Global) -> Result<u8, Failure> {
             reply
         }
         None if args.detach => {
-            live_place()?;
+            // A stop that was killed has forgotten what was live, and left the rest.
+            if !place.is_used() {
+                live_place()?;
+            }
             let mut hand = Hand::take()?;
             let reply = hand.ask(&Request::Detach)?;
             if let Hand::Own(gateway) = hand {

@@ -39,7 +39,6 @@ pub struct Gateway {
     pub interfaces: Vec<InterfaceStats>,
     pub blocks: usize,
     pub maps: Vec<MapStats>,
-    pub events_lost: Option<u64>,
 }
 
 /// `None`: there is no gateway, or it cannot be looked into, which is told.
@@ -65,23 +64,10 @@ pub fn look() -> Option<Gateway> {
 }
 
 fn gateway(stats: Stats, view: &View, daemon: bool) -> Gateway {
-    let Stats { generation, applied_at, age, health, interfaces, blocks, maps, events_lost, .. } = stats;
+    let Stats { generation, applied_at, age, health, interfaces, blocks, maps, .. } = stats;
     let (by, configuration) = (view.record().by.clone(), view.record().main.clone());
     let (state, why, blocks) = (health.state, health.why, blocks.len());
-    Gateway {
-        state,
-        why,
-        generation,
-        applied_at,
-        age,
-        by,
-        configuration,
-        daemon,
-        interfaces,
-        blocks,
-        maps,
-        events_lost,
-    }
+    Gateway { state, why, generation, applied_at, age, by, configuration, daemon, interfaces, blocks, maps }
 }
 
 pub fn write(out: &mut impl Write, gateway: &Gateway) -> io::Result<()> {
@@ -120,9 +106,6 @@ pub fn write(out: &mut impl Write, gateway: &Gateway) -> io::Result<()> {
     }
     for map in &gateway.maps {
         writeln!(out, "table    {} {}/{}", map.map, map.entries, map.max_entries)?;
-    }
-    if let Some(lost @ 1..) = gateway.events_lost {
-        writeln!(out, "events   {lost} were lost: the buffer was full")?;
     }
     Ok(())
 }

@@ -188,7 +188,6 @@ pub mod tests {
             }],
             protocols: Vec::new(),
             maps: Vec::new(),
-            events_lost: None,
         }
     }
 
