@@ -5,7 +5,7 @@ use std::{fs, io::Write as _, process::Command};
 use serde_json::{Value, json};
 
 use crate::{
-    api::http,
+    api::try_http,
     atomic::{SOURCES, rules},
     fixture::Gateway,
     probe::Probe,
@@ -141,12 +141,12 @@ impl Random {
 fn mutated_configurations_are_applied_or_refused_with_a_place() {
     let wanted = std::env::var("MUTATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(300);
     let gateway = Gateway::new("mutated");
-    let probe = Probe::of(&gateway);
     gateway.scratch.write("bad.txt", "198.51.100.0/25\n2001:db8:bad::/48\n");
     let path = gateway.write("native", VALID);
     let text = fs::read_to_string(&path).expect("it was written");
     let _daemon = gateway.run();
     let stream = Stream::start(&gateway, ["198.51.100.7", "2001:db8:2::1", SOURCES[2]]);
+    let request = json!({ "config": path }).to_string();
     let mut random = Random(0x5e_2026_1126);
     let (mut applied, mut refused) = (0, 0);
     let mut live = gateway.record().generation;
@@ -155,7 +155,12 @@ fn mutated_configurations_are_applied_or_refused_with_a_place() {
         fs::write(&path, &mutated).expect("there is room");
         let shown = String::from_utf8_lossy(&mutated);
         let (status, answer) =
-            http(&gateway.place, "POST", "/v1/apply", &json!({ "config": path }).to_string());
+            try_http(&gateway.place, "POST", "/v1/apply", &request).unwrap_or_else(|error| {
+                panic!(
+                    "{n}: {error}
+of: {shown}"
+                )
+            });
         let answer: Value = serde_json::from_str(&answer).expect("JSON");
         let generation = gateway.record().generation;
         match status {
@@ -187,5 +192,6 @@ fn mutated_configurations_are_applied_or_refused_with_a_place() {
     fs::write(&path, &text).expect("there is room");
     gateway.senko(&["apply"]).ok();
     gateway.ids();
+    let probe = Probe::of(&gateway);
     assert_eq!(probe.passing(&["198.51.100.7", "2001:db8:2::1", SOURCES[2]]), [SOURCES[2]]);
 }

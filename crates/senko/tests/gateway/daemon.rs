@@ -14,7 +14,7 @@ use crate::{
 fn hits(gateway: &Gateway) -> u64 {
     let stats: Value = serde_json::from_str(&gateway.senko(&["stats", "--json"]).ok().out).expect("JSON");
     let rules = stats["rules"].as_array().expect("rows");
-    rules.iter().find(|row| row["rule"] == "drop 203.0.113.1").expect("the rule")["packets"]
+    rules.iter().find(|row| row["rule"] == "203.0.113.1").expect("the rule")["packets"]
         .as_u64()
         .expect("a number")
 }

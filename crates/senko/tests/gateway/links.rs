@@ -91,8 +91,9 @@ fn an_mtu_beyond_native_mode_is_refused_or_told() {
     let gateway = Gateway::new("mtu");
     let h2 = gateway.host();
     gateway.apply("native", "[firewall]\ndrop = [\"203.0.113.1\"]\n");
+    // A veth in native mode limits its peer.
     let raise = Command::new("ip")
-        .args(["-n", h2.ns_name(), "link", "set", "to-h1", "mtu", "9000"])
+        .args(["-n", gateway.peer().ns_name(), "link", "set", "to-h2", "mtu", "9000"])
         .output()
         .expect("iproute2 is installed");
     let said = String::from_utf8_lossy(&raise.stderr);
