@@ -197,6 +197,12 @@ impl Gateway {
         };
         self.sweep();
         announcements.extend(self.reconcile()?);
+        for interface in self.missing()? {
+            let missing = Announcement::Missing { interface };
+            if !announcements.contains(&missing) {
+                announcements.push(missing);
+            }
+        }
         let generation = self.record.as_ref().map_or(generation, |record| record.generation);
         Ok(Applied {
             generation,

@@ -48,21 +48,26 @@ impl Place {
         self.run.join("api.sock")
     }
 
-    /// Whether a gateway is, or was, here.
+    /// Whether a gateway, or something of one, is here.
     pub fn is_used(&self) -> bool {
-        self.pins.exists()
+        fs::read_dir(&self.pins).is_ok_and(|mut entries| entries.next().is_some())
     }
 
     /// Waits for the right to change the gateway, at most `patience`. One writer at a time: the lock is the kernel's, so it
     /// ends with its holder.
     pub fn lock(&self, patience: Duration) -> Result<Lock, Error> {
-        make_directory(&self.run)?;
         let path = self.run.join("lock");
-        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = open().map_err(Error::io(format!("open {}", path.display())))?;
+        let open = || {
+            make_directory(&self.run)?;
+            let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            opened.map_err(Error::io(format!("open {}", path.display())))
+        };
+        let mut file = open()?;
         let until = Instant::now() + patience;
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                // Who had it took the gateway away, with this file: the next comer's is another.
+                Ok(lock) if !is_at(&lock, &path) => file = open()?,
                 Ok(mut lock) => {
                     let written = lock
                         .set_len(0)
@@ -89,6 +94,11 @@ impl Place {
 #[derive(Debug)]
 pub struct Lock {
     _file: Flock<File>,
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let inode = |facts: fs::Metadata| (facts.dev(), facts.ino());
+    file.metadata().is_ok_and(|ours| fs::metadata(path).is_ok_and(|there| inode(ours) == inode(there)))
 }
 
 /// Made with its parents; not for everybody to look into.

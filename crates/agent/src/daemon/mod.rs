@@ -43,6 +43,8 @@ pub enum Event {
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A file is often written in several steps.
 const SETTLE: Duration = Duration::from_millis(100);
+/// What failed is tried again after this.
+const AGAIN: Duration = Duration::from_secs(5);
 /// The longest sleep. Clocks are set, too.
 const GLANCE: Duration = Duration::from_secs(60);
 
@@ -54,7 +56,10 @@ pub fn run(main: &Path, tell: &dyn Fn(&str)) -> Result<(), Refusal> {
     let (events, incoming) = mpsc::channel();
     signals::wait(mask, events.clone());
     let health = Arc::new(Health::default());
-    let mut daemon = Daemon { gateway, health: health.clone(), tell, files_due: None };
+    let mut daemon =
+        Daemon { gateway, health: health.clone(), tell, files_due: None, not_before: Instant::now() };
+    // Before they are looked at: none comes unseen between.
+    watch::links(events.clone())?;
     daemon.start(main)?;
 
     let place = daemon.gateway.place().clone();
@@ -72,7 +77,6 @@ pub fn run(main: &Path, tell: &dyn Fn(&str)) -> Result<(), Refusal> {
     };
     runtime.spawn(listening);
     let mut metrics = metrics::Endpoint::new(runtime.handle().clone(), server);
-    watch::links(events.clone())?;
     let mut files = watch::Files::new(events)?;
 
     let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -98,6 +102,8 @@ struct Daemon<'a> {
     tell: &'a dyn Fn(&str),
     /// When changed files are read.
     files_due: Option<Instant>,
+    /// What was due and failed is tried again then.
+    not_before: Instant,
 }
 
 impl Daemon<'_> {
@@ -122,6 +128,12 @@ impl Daemon<'_> {
     /// Works until what is watched may have changed (`true`) or it is time to stop.
     fn serve(&mut self, incoming: &Receiver<Event>) -> bool {
         loop {
+            let sleep = self.sleep();
+            // What is due waits for no end of other work.
+            if sleep.is_zero() && self.on_time() {
+                trim();
+                return true;
+            }
             let is_new = match incoming.recv_timeout(self.sleep()) {
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
                 Ok(Event::Job(job)) => self.answer(job),
@@ -152,7 +164,8 @@ impl Daemon<'_> {
         let end = ends.into_iter().flatten().min_by(f64::total_cmp);
         let until_end = end.and_then(|end| Duration::try_from_secs_f64((end - now()).max(0.0)).ok());
         let until_files = self.files_due.map(|due| due.saturating_duration_since(Instant::now()));
-        [until_end, until_files].into_iter().flatten().fold(GLANCE, Duration::min)
+        let due = [until_end, until_files].into_iter().flatten().fold(GLANCE, Duration::min);
+        due.max(self.not_before.saturating_duration_since(Instant::now()))
     }
 
     /// What is due.
@@ -160,12 +173,18 @@ impl Daemon<'_> {
         let mut is_new = false;
         match self.gateway.expire() {
             Ok(over) => over.iter().for_each(|prefix| (self.tell)(&format!("the block of {prefix} is over"))),
-            Err(error) => (self.tell)(&format!("blocks that are over cannot be taken out: {error}")),
+            Err(error) => {
+                (self.tell)(&format!("blocks that are over cannot be taken out: {error}"));
+                self.not_before = Instant::now() + AGAIN;
+            }
         }
         if let Some(result) = request::roll_back_overdue(&mut self.gateway) {
             match result {
                 Ok(_) => (self.tell)("nobody confirmed the generation in time: rolled back"),
-                Err(refusal) => (self.tell)(&format!("cannot roll back: {}", refusal.cause)),
+                Err(refusal) => {
+                    (self.tell)(&format!("cannot roll back: {}", refusal.cause));
+                    self.not_before = Instant::now() + AGAIN;
+                }
             }
             self.health.look(&self.gateway);
             is_new = true;

@@ -10,6 +10,17 @@ use crate::{
 };
 
 impl Gateway {
+    /// Interfaces that are configured and not there.
+    pub(super) fn missing(&mut self) -> Result<Vec<String>, Error> {
+        let mut missing = Vec::new();
+        for interface in self.record.iter().flat_map(|record| &record.interfaces) {
+            if self.kernel.ifindex(&interface.name)?.is_none() {
+                missing.push(interface.name.clone());
+            }
+        }
+        Ok(missing)
+    }
+
     /// Interfaces that are not ours any more are let go, and those that are there again get their program.
     pub fn reconcile(&mut self) -> Result<Vec<Announcement>, Error> {
         let Some(record) = self.record.clone() else { return Ok(Vec::new()) };

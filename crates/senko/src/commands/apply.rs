@@ -68,12 +68,15 @@ fn wait_for_confirmation(mut hand: Hand, reply: &AppliedReply, until: f64) -> Re
                 say(format_args!("generation {} is confirmed", reply.generation));
                 return Ok(0);
             }
-            return Err(rolled_back());
+            return Err(rolled_back(reply));
         }
         if now() >= until && !hand.is_daemon() {
             let request = if reply.generation == 1 { Request::Detach } else { Request::Rollback };
             hand.ask(&request)?;
-            return Err(rolled_back());
+            if let Hand::Own(gateway) = hand {
+                gateway.leave();
+            }
+            return Err(rolled_back(reply));
         }
         if listens && pressed_enter(&mut listens) {
             hand.ask(&Request::Confirm)?;
@@ -85,8 +88,12 @@ fn wait_for_confirmation(mut hand: Hand, reply: &AppliedReply, until: f64) -> Re
 
 const GLANCE: Duration = Duration::from_millis(100);
 
-fn rolled_back() -> Failure {
-    Failure::failed("nobody confirmed it in time: the generation before is live again", None)
+fn rolled_back(reply: &AppliedReply) -> Failure {
+    let then = match reply.generation {
+        1 => "the interfaces are without a program again",
+        _ => "the generation before is live again",
+    };
+    Failure::failed(format!("nobody confirmed it in time: {then}"), None)
 }
 
 /// Waits a moment for a key. `listens` becomes false when the terminal is gone.

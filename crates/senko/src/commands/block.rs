@@ -12,7 +12,7 @@ use clap::Args;
 use crate::{
     args::Global,
     failure::Failure,
-    gateway::{Hand, live_place, print_document},
+    gateway::{Hand, live_place, print_document, tell},
     render::{Table, say},
 };
 
@@ -54,6 +54,7 @@ pub fn block(args: BlockArgs, global: &Global) -> Result<u8, Failure> {
         0 => say(format_args!("{} was blocked already; it is now{until}", args.prefix)),
         _ => say(format_args!("{} is blocked{until}", args.prefix)),
     }
+    tell::grown(change);
     if args.time.is_some() && !hand.is_daemon() {
         say(
             "no daemon runs: the block ends with the first gateway command after that; `senko run` ends it in time",
@@ -68,6 +69,7 @@ pub fn unblock(args: UnblockArgs, global: &Global) -> Result<u8, Failure> {
         print_document(&reply)?;
     } else if let Reply::Edited(change) = reply {
         say(format_args!("{} unblocked", change.changed));
+        tell::grown(&change);
     }
     Ok(0)
 }

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use crate::{
     args::Global,
     failure::Failure,
-    gateway::{Hand, live_place, print_document},
+    gateway::{Hand, live_place, print_document, tell},
     render::say,
 };
 
@@ -70,6 +70,7 @@ pub fn run(args: SetArgs, global: &Global) -> Result<u8, Failure> {
         print_document(&reply)?;
     } else if let Reply::Edited(change) = reply {
         say(format_args!("{} {done} @{name}", change.changed));
+        tell::grown(&change);
     }
     Ok(0)
 }

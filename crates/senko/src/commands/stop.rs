@@ -2,6 +2,7 @@
 
 use agent::{
     api::{Client, Stop},
+    error::Error,
     place::Place,
     request::{Reply, Request},
 };
@@ -10,7 +11,7 @@ use clap::Args;
 use crate::{
     args::Global,
     failure::Failure,
-    gateway::{Hand, live_place, print_document, tell},
+    gateway::{Hand, print_document, tell},
     render::say,
 };
 
@@ -36,7 +37,7 @@ pub fn run(args: &StopArgs, global: &Global) -> Result<u8, Failure> {
         None if args.detach => {
             // A stop that was killed has forgotten what was live, and left the rest.
             if !place.is_used() {
-                live_place()?;
+                return Err(Error::NoGateway.into());
             }
             let mut hand = Hand::take()?;
             let reply = hand.ask(&Request::Detach)?;

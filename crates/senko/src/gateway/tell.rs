@@ -2,7 +2,10 @@
 
 use std::io::Write as _;
 
-use agent::request::{AppliedReply, InterfaceReply, Refusal};
+use agent::{
+    gateway::SetChange,
+    request::{AppliedReply, InterfaceReply, Refusal},
+};
 use engine::Diagnosis;
 
 use crate::{failure::Failure, render::say};
@@ -38,6 +41,13 @@ pub fn applied(reply: &AppliedReply) -> Result<(), Failure> {
         say(format_args!("left behind of the generation before: {left}"));
     }
     Ok(())
+}
+
+/// An edit that the live tables had no room for.
+pub fn grown(change: &SetChange) {
+    if let Some(generation) = change.generation {
+        say(format_args!("the live tables had no room for it: it is in a new generation, {generation}"));
+    }
 }
 
 /// What became of interfaces, on standard error.

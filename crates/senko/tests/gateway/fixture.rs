@@ -5,6 +5,7 @@ use std::{
     fs,
     os::unix::net::UnixDatagram,
     process::Command,
+    sync::mpsc::{self, Receiver},
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,7 @@ use agent::{gateway::look, place::Place, record::Record};
 use engine::{Map, Program, data_path::PinnedLink};
 use lab::{Host, Lab, Topology};
 
-use crate::support::{self, Ended, PATIENCE, Scratch, Tool, lab, senko};
+use crate::support::{self, Background, Ended, PATIENCE, Scratch, Tool, lab, senko};
 
 /// The interface that most tests serve.
 pub const PORT: &str = "to-h1";
@@ -86,7 +87,16 @@ impl Gateway {
         let mut command = self.command(&["run"]);
         command.env("NOTIFY_SOCKET", &path);
         let (begun, tool) = (Instant::now(), Tool::spawn(&mut command));
-        let mut daemon = Daemon { tool, socket, took: Duration::ZERO };
+        socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
+        let (sender, messages) = mpsc::channel();
+        // As the service manager does: who does not read stops the daemon.
+        let reader = Background::repeat(move || {
+            let mut buffer = [0; 4096];
+            if let Ok(length) = socket.recv(&mut buffer) {
+                let _ = sender.send(String::from_utf8_lossy(&buffer[..length]).into_owned());
+            }
+        });
+        let mut daemon = Daemon { tool, messages, _reader: reader, took: Duration::ZERO };
         daemon.wait_for("READY=1");
         daemon.took = begun.elapsed();
         daemon
@@ -154,7 +164,8 @@ pub fn ids(host: &Host, place: &Place, interface: &str) -> Ids {
 /// A running `senko run`; killed when dropped.
 pub struct Daemon {
     pub tool: Tool,
-    socket: UnixDatagram,
+    messages: Receiver<String>,
+    _reader: Background,
     /// From start to READY=1.
     pub took: Duration,
 }
@@ -165,13 +176,10 @@ impl Daemon {
     pub fn wait_for(&mut self, words: &str) -> String {
         let (deadline, mut seen) = (Instant::now() + PATIENCE, Vec::new());
         loop {
-            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            self.socket.set_read_timeout(Some(left)).expect("a timeout");
-            let mut buffer = [0; 4096];
-            let Ok(length) = self.socket.recv(&mut buffer) else {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(text) = self.messages.recv_timeout(left) else {
                 panic!("no `{words}` for the service manager, but {seen:?}");
             };
-            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
             if text.contains(words) {
                 return text;
             }

@@ -1,10 +1,17 @@
 //! The gateway, as its users and its packets meet it: real hosts, real kernel, `senko` as a process. Needs root.
 
+mod api;
 mod applying;
 mod atomic;
+mod bad_days;
+mod daemon;
+mod edits;
 mod fixture;
 mod killed;
+mod links;
+mod others;
 mod probe;
+mod rollback;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;

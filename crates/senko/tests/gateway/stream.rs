@@ -25,6 +25,9 @@ use crate::{
 /// frames, so that the cable loses nothing.
 const BATCH: u64 = 40;
 
+/// Between two batches: 100 000 packets a second.
+const PACE: Duration = Duration::from_micros(1200);
+
 /// Sends rounds of `[rule, set, always]`, in this order, until it is ended.
 pub struct Stream {
     stop: Arc<AtomicBool>,
@@ -115,6 +118,8 @@ fn send(sockets: &[UdpSocket; 3], stop: &AtomicBool, seen: &AtomicU64) -> (u64, 
             }
             round += 1;
         }
+        // The rest of the time is for those who work.
+        thread::sleep((begun + PACE * (round / BATCH) as u32).saturating_duration_since(Instant::now()));
         let deadline = Instant::now() + PATIENCE;
         while seen.load(Ordering::SeqCst) + BATCH < round {
             assert!(
