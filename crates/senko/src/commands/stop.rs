@@ -36,7 +36,7 @@ pub fn run(args: &StopArgs, global: &Global) -> Result<u8, Failure> {
         }
         None if args.detach => {
             // A stop that was killed has forgotten what was live, and left the rest.
-            if !place.is_used() {
+            if !place.pins.exists() {
                 return Err(Error::NoGateway.into());
             }
             let mut hand = Hand::take()?;

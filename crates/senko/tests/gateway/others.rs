@@ -15,16 +15,14 @@ use crate::{
 fn a_hook_that_is_taken_is_not_touched() {
     let gateway = Gateway::new("taken");
     let probe = Probe::of(&gateway);
-    let mut other = Tool::start(gateway.host(), &["firewall", "to-h1", "--drop", "192.0.2.0/24"], 1);
+    let other = Tool::start(gateway.host(), &["firewall", "to-h1", "--drop", "192.0.2.0/24"], 1);
     let before = programs(gateway.host(), "to-h1");
     gateway.write("auto", &rules(false));
     let pid = other.pid().to_string();
     gateway.senko(&["apply"]).refused(5, &["to-h1", &pid]);
     assert_eq!(programs(gateway.host(), "to-h1"), before);
     assert_eq!(probe.passing(&SOURCES), SOURCES[..2], "the other one's rules hold");
-    other.signal(nix::sys::signal::Signal::SIGINT);
-    other.wait_err("detached");
-    other.end().ok();
+    other.stop().ok();
     gateway.senko(&["apply"]).ok();
     // An interface more, whose hook is taken: nothing of the new generation happens.
     let ids = gateway.ids();
