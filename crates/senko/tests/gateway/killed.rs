@@ -67,7 +67,7 @@ fn an_apply_that_is_killed_anywhere_leaves_the_old_or_the_new() {
     let steady = Background::repeat({
         let sent = Arc::clone(&sent);
         move || {
-            raw_send(&sender, "to-h2", &vec![&bad; 20]).expect("it is sent");
+            raw_send(&sender, "to-h2", &[&bad; 20]).expect("it is sent");
             sent.fetch_add(20, Ordering::Relaxed);
             // A pace that leaves time to those who work.
             std::thread::sleep(std::time::Duration::from_millis(2));
