@@ -195,8 +195,15 @@ fn every_mistake_is_named_where_it_stands() {
             &[
                 r#"error 2:9 `"10.0.0.1/8"`: `10.0.0.1/8` has bits set behind its length: did you mean 10.0.0.0/8?"#,
                 "error 3:11 `accept`: string values must be quoted, expected literal string",
-                "error 6:1 `per`: `per` is set twice; remove one of the two",
+                "error 6:1 `per`: `per` is set twice (first set here: 5:1 `per`); remove one of the two",
                 "error 7:9 ``: unclosed table, expected `]`",
+            ],
+        ),
+        (
+            "[firewall]\ndrop = []\n[counter]\n[firewall]\ndefault = \"drop\"\n  drop = []",
+            &[
+                "error 4:2 `firewall`: `firewall` is set twice (first set here: 1:2 `firewall`); remove one of the two",
+                "error 6:3 `drop`: `drop` is set twice; remove one of the two",
             ],
         ),
     ];
@@ -279,4 +286,14 @@ fn broken_lines_of_a_set_are_named_and_counted() {
         said[20].starts_with("bad.txt: error 50020:1 `broken17`: `broken17` is no IP address"),
         "{said:?}"
     );
+}
+
+#[test]
+fn there_are_places_for_so_many_interfaces() {
+    let text = |count: u32| -> String {
+        (0..count).map(|number| format!("[[interface]]\nname = \"eth{number}\"\n")).collect()
+    };
+    assert_eq!(lines(&read([(MAIN, text(64).as_str())])), Vec::<String>::new());
+    let expected = [r#"error 130:8 `"eth64"`: this is one interface more than the 64 there can be"#];
+    assert_eq!(lines(&read([(MAIN, text(65).as_str())])), expected);
 }

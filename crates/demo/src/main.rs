@@ -39,6 +39,7 @@ fn play(stage: &Stage) -> Result<u32> {
     scenes::count(stage)?;
     scenes::dump(stage)?;
     scenes::firewall(stage)?;
+    scenes::gateway(stage)?;
     scenes::reflect(stage)?;
     scenes::cross_connect(stage)?;
     Ok(stage.checks())

@@ -116,6 +116,47 @@ pub fn firewall(stage: &Stage) -> Result<()> {
     stage.check(hits >= 3, format!("{hits} hits counted on {v6}"))
 }
 
+pub fn gateway(stage: &Stage) -> Result<()> {
+    println!("\napply: one file for the gateway, changed under its feet");
+    let (h1, h2) = (stage.host("h1"), stage.host("h2"));
+    let file = stage.file("senko.toml")?;
+    let path = file.display().to_string();
+    let configure = |drop: &str| {
+        let text = format!("[[interface]]\nname = \"to-h1\"\n[firewall]\ndrop = [\"{drop}\"]\n[counter]\n");
+        std::fs::write(&file, text).with_context(|| path.clone())
+    };
+    // It asks again for as long as nobody answers.
+    let answered = |report: lab::PingReport| format!("{} of 3 answered", report.received.min(3));
+    let _gateway = stage.gateway("r");
+    configure(&h1.ipv4().to_string())?;
+    tool::run(stage, "r", &["check", &path])?;
+    tool::run(stage, "r", &["apply", "-c", &path])?;
+    let report = ping(h1, h2.ipv4().into(), 3)?;
+    stage.check(report.received == 0, format!("h1, which is dropped, pings: {}", answered(report)))?;
+    let packet = format!("icmp from {} to {}", h1.ipv4(), h2.ipv4());
+    let explained = tool::output(stage, "r", &["explain", "to-h1", &packet])?;
+    let line = explained.lines().find(|line| line.contains("senko.toml:4")).map(str::trim);
+    stage.check(line.is_some(), format!("explain: {}", line.unwrap_or(&explained)))?;
+
+    configure("198.51.100.7")?;
+    tool::run(stage, "r", &["apply", "-c", &path])?;
+    let report = ping(h1, h2.ipv4().into(), 3)?;
+    stage.check(report.received == 3, format!("h1, after the next apply: {}", answered(report)))?;
+    tool::run(stage, "r", &["block", &h1.ipv4().to_string(), "--why", "demo"])?;
+    let report = ping(h1, h2.ipv4().into(), 3)?;
+    stage.check(report.received == 0, format!("h1, blocked: {}", answered(report)))?;
+    let stats: Value = serde_json::from_str(&tool::output(stage, "r", &["stats", "--json"])?)?;
+    let hits = packets(stats["blocks"].get(0));
+    stage.check(hits >= 3, format!("{hits} packets counted for the block"))?;
+    tool::run(stage, "r", &["unblock", &h1.ipv4().to_string()])?;
+    tool::run(stage, "r", &["rollback"])?;
+    let report = ping(h1, h2.ipv4().into(), 3)?;
+    stage.check(report.received == 0, format!("h1, after a rollback: {}", answered(report)))?;
+    tool::run(stage, "r", &["stop", "--detach"])?;
+    let report = ping(h1, h2.ipv4().into(), 3)?;
+    stage.check(report.received == 3, format!("h1, without the gateway: {}", answered(report)))
+}
+
 pub fn reflect(stage: &Stage) -> Result<()> {
     println!("\nredirect --reflect: pings answered before the kernel sees them");
     let r = stage.host("r").interface("to-h1");

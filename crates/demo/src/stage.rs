@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     path::PathBuf,
+    process::Command,
     sync::{Arc, Mutex},
     thread,
 };
@@ -14,8 +15,12 @@ use nix::sys::signal::{SigSet, Signal};
 /// Where the signal thread finds the lab; `Lab` removes itself when the last holder lets go.
 static LAB: Mutex<Option<Arc<Lab>>> = Mutex::new(None);
 
+/// The gateway that a scene has made: its pins would outlive the lab.
+static GATEWAY: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
+
 pub struct Stage {
     pub senko: PathBuf,
+    files: PathBuf,
     lab: Arc<Lab>,
     checks: Cell<u32>,
 }
@@ -33,11 +38,25 @@ impl Stage {
             .context("the lab cannot be built")?;
         let lab = Arc::new(lab);
         *LAB.lock().expect("nobody panics with it") = Some(lab.clone());
-        Ok(Self { senko, lab, checks: Cell::new(0) })
+        let files = std::env::temp_dir().join(format!("senko-demo-{}", std::process::id()));
+        Ok(Self { senko, files, lab, checks: Cell::new(0) })
     }
 
     pub fn host(&self, name: &str) -> &Host {
         self.lab.host(name)
+    }
+
+    /// A file of a scene's own.
+    pub fn file(&self, name: &str) -> Result<PathBuf> {
+        std::fs::create_dir_all(&self.files)?;
+        Ok(self.files.join(name))
+    }
+
+    /// Removes the gateway that a scene makes in a host, when the result is dropped or the demo is stopped.
+    pub fn gateway(&self, host: &str) -> RemoveGateway {
+        let place = (self.senko.clone(), self.host(host).ns_name().to_owned());
+        *GATEWAY.lock().expect("nobody panics with it") = Some(place);
+        RemoveGateway
     }
 
     /// Prints what was seen, and fails unless it is as it should be.
@@ -56,8 +75,30 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.files);
+    }
+}
+
+pub struct RemoveGateway;
+
+impl Drop for RemoveGateway {
+    fn drop(&mut self) {
+        remove_gateway();
+    }
+}
+
+fn remove_gateway() {
+    if let Some((senko, namespace)) = GATEWAY.lock().expect("nobody panics with it").take() {
+        // The scene has usually done so already.
+        let _ = Command::new(senko).args(["--netns", &namespace, "stop", "--detach"]).output();
+    }
+}
+
 /// Removes the lab.
 pub fn clear() {
+    remove_gateway();
     if let Some(lab) = LAB.lock().expect("nobody panics with it").take() {
         // The stage has let go of it; on a signal it may still hold it, and then the next line is what counts.
         match Arc::try_unwrap(lab) {

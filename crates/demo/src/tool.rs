@@ -83,12 +83,17 @@ impl Tool {
 
 /// Runs `senko` once, to its end.
 pub fn run(stage: &Stage, host: &str, args: &[&str]) -> Result<()> {
+    output(stage, host, args).map(drop)
+}
+
+/// As [`run`], and returns what it printed.
+pub fn output(stage: &Stage, host: &str, args: &[&str]) -> Result<String> {
     println!("  $ senko {}", args.join(" "));
     let out = command(stage, host, args).output()?;
     if !out.status.success() {
         bail!("senko {}: {}", args.join(" "), String::from_utf8_lossy(&out.stderr));
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
 fn command(stage: &Stage, host: &str, args: &[&str]) -> Command {

@@ -37,7 +37,8 @@ impl FromStr for Cidr {
         let not_a_prefix = || CidrError::NotAPrefix(shown(text));
         // By its family: trying one after the other is slow, and lists have millions of lines.
         let address = if address.contains(':') {
-            address.parse().map(IpAddr::V6)
+            let plain = groups(address.as_bytes()).map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)));
+            plain.map_or_else(|| address.parse().map(IpAddr::V6), Ok)
         } else {
             address.parse().map(IpAddr::V4)
         };
@@ -66,6 +67,45 @@ impl FromStr for Cidr {
     }
 }
 
+/// An IPv6 address in its usual form, several times as quick as the standard library's reader. `None`: ask that one.
+fn groups(text: &[u8]) -> Option<u128> {
+    let (mut value, mut count, mut gap) = (0_u128, 0, None);
+    let mut rest = text;
+    if let Some(after) = rest.strip_prefix(b"::") {
+        (gap, rest) = (Some(0), after);
+    }
+    while !rest.is_empty() {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        if !(1..=4).contains(&digits) || count == 8 {
+            return None;
+        }
+        let (group, after) = rest.split_at(digits);
+        let digit = |byte: &u8| u128::from(char::from(*byte).to_digit(16).unwrap_or(0));
+        value = value << 16 | group.iter().fold(0, |group, byte| group << 4 | digit(byte));
+        count += 1;
+        rest = match after {
+            [] => after,
+            [b':', b':', after @ ..] if gap.is_none() => {
+                gap = Some(count);
+                after
+            }
+            [b':', after @ ..] if !after.is_empty() => after,
+            _ => return None,
+        };
+    }
+    match gap {
+        None => (count == 8).then_some(value),
+        Some(front) if count < 8 => {
+            // The groups behind the gap stay where they are, those before it go to the front.
+            let behind = 16 * (count - front);
+            let tail = value & ((1 << behind) - 1);
+            let head = (value >> behind).checked_shl(128 - 16 * front).unwrap_or(0);
+            Some(head | tail)
+        }
+        Some(_) => None,
+    }
+}
+
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,6 +130,39 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Cidr>().map(|c| c.to_string()), Ok(canonical.into()));
         }
+    }
+
+    /// Every way of writing an address that the quick reader takes, and damaged ones, against the standard library.
+    #[test]
+    fn the_quick_reader_agrees_with_the_standard_one() {
+        let mut state = 7_u64;
+        let mut below = |end: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % end
+        };
+        let mut taken = 0;
+        for round in 0..200_000 {
+            // Groups are often zero, so that gaps of every length and place are met.
+            let groups: [u16; 8] =
+                std::array::from_fn(|_| if below(2) == 0 { 0 } else { below(1 << 16) as u16 >> below(16) });
+            let mut text = Ipv6Addr::from(groups).to_string().into_bytes();
+            if round % 2 == 1 {
+                let at = below(text.len() as u64) as usize;
+                match below(3) {
+                    0 => text.insert(at, b":0fG."[below(5) as usize]),
+                    1 => text[at] = b":0fG."[below(5) as usize],
+                    _ => drop(text.remove(at)),
+                }
+            }
+            if let Some(bits) = super::groups(&text) {
+                taken += 1;
+                let text = std::str::from_utf8(&text).expect("ASCII");
+                assert_eq!(text.parse().map(Ipv6Addr::to_bits), Ok(bits), "{text}");
+            }
+        }
+        assert!(taken > 100_000, "{taken}");
     }
 
     #[test]

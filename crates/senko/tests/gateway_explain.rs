@@ -22,11 +22,11 @@ drop = ["@blocklist", "198.51.100.7", "192.0.2.66"]
 "#;
 const BLOCKLIST: &str = "# bad ones\n203.0.113.0/24\n2001:db8:bad::/48\n";
 
-/// Packets of every kind, with what is to be said of them: name, frame, reason, rule, element's line.
-fn kinds(
-    from: &Host,
-    to: &Host,
-) -> Vec<(&'static str, Vec<u8>, &'static str, Option<&'static str>, Option<u64>)> {
+/// A packet and what is to be said of it: name, frame, reason, rule, element's line.
+type Kind = (&'static str, Vec<u8>, &'static str, Option<&'static str>, Option<u64>);
+
+/// Packets of every kind.
+fn kinds(from: &Host, to: &Host) -> Vec<Kind> {
     let v4 = |source| frames::udp4_from(source, from, to, 9, b"what");
     let v6 = |source: &str| {
         let source: std::net::Ipv6Addr = source.parse().expect("an address");

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -98,15 +99,18 @@ pub fn parse<'a>(
         let more = errors.len().saturating_sub(MOST_SYNTAX_ERRORS);
         for error in errors.iter().take(MOST_SYNTAX_ERRORS) {
             let span = error.span().map(|span| policy::span(*source, span));
-            let (message, hint) = match error.message() {
-                "duplicate key" => {
-                    let key =
-                        span.map(|at| text.get(at.start..at.end).unwrap_or_default()).unwrap_or_default();
-                    (format!("`{}` is set twice", shown(key)), Some("remove one of the two".into()))
+            if error.message() == "duplicate key"
+                && let Some(at) = error.span()
+            {
+                let message = format!("`{}` is set twice", shown(text.get(at.clone()).unwrap_or_default()));
+                let first = earlier(text, at);
+                let problem = problems.error(span, message, Some("remove one of the two".into()));
+                if let Some(first) = first {
+                    problem.also(policy::span(*source, first), "first set here");
                 }
-                message => (message.to_owned(), None),
-            };
-            problems.error(span, message, hint);
+                continue;
+            }
+            problems.error(span, error.message(), None);
         }
         if more > 0 {
             let last = errors.last().and_then(|error| error.span()).map(|span| policy::span(*source, span));
@@ -115,6 +119,32 @@ pub fn parse<'a>(
         (*source, table)
     };
     texts.iter().map(parse).collect()
+}
+
+/// Where a key stands that is there for the second time: above it in the same table, or as the same header.
+fn earlier(text: &str, again: Range<usize>) -> Option<Range<usize>> {
+    let key = text.get(again.clone())?;
+    let line_start = text[..again.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let opening = &text[line_start..again.start];
+    let is_header = opening.trim_start().starts_with('[');
+    let mut end = line_start;
+    while end > 0 {
+        let start = text[..end - 1].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = &text[start..end];
+        let from = start + opening.len();
+        let found = line.strip_prefix(opening).is_some_and(|rest| {
+            let next = rest.strip_prefix(key).map(str::trim_start);
+            next.is_some_and(|next| next.starts_with(if is_header { ']' } else { '=' }))
+        });
+        if found {
+            return Some(from..from + key.len());
+        }
+        if !is_header && line.trim_start().starts_with('[') {
+            return None;
+        }
+        end = start;
+    }
+    None
 }
 
 /// Where each file's syntax breaks first.

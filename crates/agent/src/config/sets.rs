@@ -23,7 +23,7 @@ pub const FILE_FIELDS: &[Field] = &[
     Field {
         name: "file",
         shape: Shape::Text,
-        about: "A file with a prefix or an address a line and # comments; its path begins where the configuration stands.",
+        about: "A file with a prefix or an address a line and # comments, named from the folder of the file that this stands in.",
         default: "",
     },
     Field {

@@ -12,7 +12,7 @@ use crate::{
     plan::{self, MapSizes, Present},
 };
 
-const MAPS: [&str; 4] = ["EVENTS", "FIREWALL_LINES_V4", "FIREWALL_NODES_V4", "REASONS"];
+const MAPS: [&str; 5] = ["EVENTS", "EVENT_CLOCK", "FIREWALL_LINES_V4", "FIREWALL_NODES_V4", "REASONS"];
 
 /// A configuration of these interfaces that drops one prefix.
 fn desired(interfaces: &[&str], dropped: u32, former: Option<&Record>) -> Desired {

@@ -103,7 +103,7 @@ fn what_was_counted_is_told_apart_as_wanted() {
 
 #[test]
 fn an_interface_has_seen_what_its_protocols_come_to() {
-    let tally = |packets, bytes| policy::Tally { packets, bytes };
+    let tally = |packets, bytes| Tally { packets, bytes };
     assert_eq!(seen(&mut Live, 0), (tally(4, 342), tally(0, 0)));
     assert_eq!(seen(&mut Live, 1), (tally(7, 584), tally(5, 500)));
 }
