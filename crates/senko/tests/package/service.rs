@@ -1,5 +1,10 @@
 //! The service, under systemd: its daemon from start to removal, and what its sandbox forbids.
 
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
 use super::{System, exists, system};
 
 const CONFIGURATION: &str = "
@@ -32,6 +37,7 @@ fn the_daemon_works_in_its_sandbox() {
     assert!(live.is_some(), "{}", system.journal());
     set_names_complete(&system);
     rights(&system);
+    prometheus_takes_the_metrics(&mut system);
 
     // A file with a mistake changes nothing, and systemd says so.
     configure(&system, "[firewall]\ndorp = []\n");
@@ -112,6 +118,29 @@ fn rights(system: &System) {
     assert_eq!(owners("/run/senko/net-*"), "750 root:senko\n");
     assert_eq!(owners("/sys/fs/bpf/senko"), "750 root:senko\n");
     assert_eq!(owners("/sys/fs/bpf/senko/net-*"), "750 root:senko\n");
+}
+
+fn prometheus_takes_the_metrics(system: &mut System) {
+    // Without curl, which not every machine has.
+    let scrape = "exec 3<>/dev/tcp/127.0.0.1/9479; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
+    let mut answer = String::new();
+    system.wait_until("metrics are served", |system| {
+        answer = system.ask("bash", &["-c", scrape]);
+        answer.starts_with("HTTP/1.")
+    });
+    let (head, metrics) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.contains(" 200 "), "{answer}");
+    let promtool = toolchain::promtool().expect("promtool is missing: run `cargo xtask setup`");
+    let mut check = Command::new(promtool);
+    check.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut check = check.spawn().expect("it starts");
+    let mut input = check.stdin.take().expect("it was asked for");
+    input.write_all(metrics.as_bytes()).and_then(|()| input.write_all(b"\n")).expect("it reads");
+    drop(input);
+    let out = check.wait_with_output().expect("it ends");
+    let said = [out.stdout, out.stderr].concat();
+    assert!(out.status.success() && said.is_empty(), "{}\n{metrics}", String::from_utf8_lossy(&said));
+    assert!(metrics.contains("senko_interface_info{interface=\"v0\",mode=\"native\""), "{metrics}");
 }
 
 fn set_names_complete(system: &System) {
