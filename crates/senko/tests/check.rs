@@ -84,7 +84,7 @@ fn the_document_has_it_all() {
     let hits = maps.iter().find(|map| map["map"] == "FIREWALL_HITS").expect("the firewall's counters");
     assert_eq!(bytes(hits), 16 * 16_384 * engine::possible_cpus() as u64);
     let of_once = |map: &&Value| {
-        ["COUNTS", "ETHERTYPE_COUNTS", "FIREWALL_HITS", "REASONS"]
+        ["COUNTS", "ETHERTYPE_COUNTS", "EVENTS", "EVENT_CLOCK", "FIREWALL_HITS", "REASONS"]
             .contains(&map["map"].as_str().unwrap_or(""))
     };
     let once: u64 = maps.iter().filter(of_once).map(bytes).sum();
