@@ -244,7 +244,8 @@ impl Bench {
         let begun = Instant::now();
         let applied = thread::scope(|scope| {
             let sending = scope.spawn(|| {
-                h1.run(|| {
+                measure::use_every_cpu()?;
+                let sent_all = h1.run(|| {
                     let mut next = Instant::now();
                     while !done.load(Ordering::Relaxed) {
                         sender.program().live_run(&frame, h1.ifindex(), BURST)?;
@@ -253,7 +254,8 @@ impl Bench {
                         thread::sleep(next.saturating_duration_since(Instant::now()));
                     }
                     Ok::<(), engine::Error>(())
-                })
+                });
+                Ok::<(), Failure>(sent_all??)
             });
             let flips = (0..50).try_for_each(|round| {
                 self.configure(&[["198.51.100.8", "198.51.100.9"][round % 2]], false)?;
@@ -261,7 +263,7 @@ impl Bench {
             });
             done.store(true, Ordering::Relaxed);
             let sending = sending.join().map_err(|_| Failure::failed("the sender failed", None))?;
-            sending??;
+            sending?;
             flips
         });
         applied?;

@@ -25,6 +25,14 @@ pub fn pin_to_one_cpu() -> Result<(), Failure> {
     sched_setaffinity(Pid::from_raw(0), &one).map_err(failed)
 }
 
+/// Lets the calling thread run on every CPU again: a sender beside what is measured.
+pub fn use_every_cpu() -> Result<(), Failure> {
+    let failed = |errno: nix::Error| Failure::failed(format!("cannot choose a CPU: {errno}"), None);
+    let mut all = CpuSet::new();
+    (0..CpuSet::count()).try_for_each(|cpu| all.set(cpu)).map_err(failed)?;
+    sched_setaffinity(Pid::from_raw(0), &all).map_err(failed)
+}
+
 /// The floor's and each program's time for one packet, nanoseconds, medians of the rounds.
 pub fn in_turn(programs: &[&Program], frame: &[u8]) -> Result<(f64, Vec<f64>), Failure> {
     let floor = engine::floor(Action::Drop)?;
