@@ -1,8 +1,14 @@
 //! The bpffs, where pins live, and what may hide it.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    path::Path,
+};
 
-use nix::mount::{MsFlags, mount};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    mount::{MsFlags, mount},
+};
 
 use crate::Error;
 
@@ -12,6 +18,13 @@ pub const BPFFS: &str = "/sys/fs/bpf";
 /// Mounts a bpffs where it is by convention, unless one is there: systems without systemd may have none. `true`: it was
 /// mounted now.
 pub fn ensure_bpffs() -> Result<bool, Error> {
+    if crate::bpffs::is_bpffs(Path::new(BPFFS)) {
+        return Ok(false);
+    }
+    // One at a time: a second mount would hide what is pinned in the first.
+    let directory = File::open(BPFFS).map_err(Error::system(format!("open {BPFFS}")))?;
+    let _lock = Flock::lock(directory, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| Error::System { what: format!("lock {BPFFS}"), source: errno.into() })?;
     if crate::bpffs::is_bpffs(Path::new(BPFFS)) {
         return Ok(false);
     }
