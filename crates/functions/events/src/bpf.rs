@@ -1,20 +1,16 @@
 //! Sampling in the kernel.
 
-use core::ptr;
-
-use abi::{Action, Event, Reason};
+use crate::{
+    logic,
+    shared::{Clock, RING_BYTES},
+};
+use abi::{Action, Event, Reason, event::SNAPLEN};
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP,
     btf_maps::{PerCpuArray, RingBuf},
     helpers::{bpf_ktime_get_ns, bpf_ringbuf_submit, generated::bpf_jiffies64},
     macros::btf_map,
     programs::XdpContext,
-};
-use wire::Frame;
-
-use crate::{
-    logic,
-    shared::{Clock, RING_BYTES},
 };
 
 #[btf_map]
@@ -35,34 +31,43 @@ pub fn dropped(ctx: &XdpContext, length: u64, action: Action, reason: Reason, in
     let Some(due) = due else { return };
     let Some(mut record) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else { return };
     let record: *mut Event = record.as_mut_ptr().cast();
-    // From the context again: the verifier would otherwise follow every path to here once more. Nothing that is dropped
-    // has been rewritten.
-    // SAFETY: data..data_end is this frame's memory for as long as the program runs, and nobody else's any more.
-    let frame = unsafe { Frame::from_raw(ctx.data(), ctx.data_end()) };
-    let subject = logic::describe(&frame, length);
-    let event = Event {
-        time: due.time,
-        drops: due.drops,
-        source: subject.source,
-        destination: subject.destination,
-        ifindex: ctx.ingress_ifindex() as u32,
-        interface,
-        length: length as u32,
-        source_port: subject.source_port,
-        destination_port: subject.destination_port,
-        ethertype: subject.ethertype,
-        reason: reason as u8,
-        action: action as u8,
-        ip_version: subject.ip_version,
-        protocol: subject.protocol,
-        tcp_flags: subject.tcp_flags,
-        icmp_type: subject.icmp_type,
-    };
-    // SAFETY: the reservation has the size of an event, eight-byte aligned, and is ours until it is submitted. Without
-    // wake-up, which would cost many times the drop: readers poll.
+    // SAFETY: the reservation has the size of an event, eight-byte aligned, and is ours until it is submitted. The frame's
+    // bytes are copied by a helper that reads whatever address it gets, no more of them than the record has room for.
+    // Without wake-up, which would cost many times the drop: readers poll.
     unsafe {
-        ptr::write(record, event);
+        let captured = captured(ctx);
+        (*record).time = due.time;
+        (*record).drops = due.drops;
+        (*record).ifindex = ctx.ingress_ifindex() as u32;
+        (*record).interface = interface;
+        (*record).length = length as u32;
+        (*record).captured = captured as u16;
+        (*record).reason = reason as u8;
+        (*record).action = action as u8;
+        copy((*record).frame.as_mut_ptr(), captured, ctx.data());
         bpf_ringbuf_submit(record.cast(), u64::from(BPF_RB_NO_WAKEUP));
     }
     due.written(clock);
+}
+
+/// Bytes of the frame's linear part that fit into a record.
+#[inline(always)]
+fn captured(ctx: &XdpContext) -> u64 {
+    let linear = (ctx.data_end() - ctx.data()) as u64;
+    linear.min(SNAPLEN as u64)
+}
+
+/// `bpf_probe_read_kernel`. The helper's own binding takes the length as `u32`, and narrowing it would hide its bound from
+/// the verifier.
+///
+/// # Safety
+/// `to` must have `length` bytes.
+#[inline(always)]
+unsafe fn copy(to: *mut u8, length: u64, from: usize) -> i64 {
+    type Helper = unsafe extern "C" fn(*mut u8, u64, usize) -> i64;
+    // SAFETY: helper 113 is bpf_probe_read_kernel(buffer, length, address); the rest is the caller's promise.
+    unsafe {
+        let helper: Helper = core::mem::transmute(113_usize);
+        helper(to, length, from)
+    }
 }

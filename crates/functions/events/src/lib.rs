@@ -9,3 +9,5 @@ pub mod model;
 #[cfg(not(target_arch = "bpf"))]
 pub mod rows;
 pub mod shared;
+#[cfg(not(target_arch = "bpf"))]
+pub mod subject;

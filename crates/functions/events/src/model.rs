@@ -1,8 +1,8 @@
-//! What a record says of a frame, said a second time and naively, for tests.
+//! What is told of a frame, said a second time and naively, for tests.
 
 use wire::model::{self, Part};
 
-use crate::logic::Subject;
+use crate::subject::Subject;
 
 pub fn describe(frame: &[u8]) -> Subject {
     let mut subject = Subject::NOTHING;

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use abi::{Action, Event, Reason, layout::from_bytes};
 use serde::Serialize;
-use wire::{icmp, protocol, transport};
+use wire::{Frame, icmp, protocol, transport};
+
+use crate::subject::describe;
 
 /// An event out of the ring's bytes; `None` when there are more or fewer than one has.
 pub fn event(record: &[u8]) -> Option<Event> {
@@ -45,30 +47,32 @@ pub struct Row {
 impl Row {
     /// `time` is the event's in seconds since 1970; the record has the kernel's monotonic clock.
     pub fn new(event: &Event, time: f64, interface: &str) -> Self {
-        let ip = event.ip_version != 0;
+        // The parser's frame can be written to, so it gets its own bytes.
+        let subject = describe(&Frame::new(&mut event.bytes().to_vec()), event.length.into());
+        let ip = subject.ip_version != 0;
         let protocol = if ip {
-            protocol::ip_name(event.protocol).map_or_else(|| event.protocol.to_string(), Into::into)
-        } else if event.ethertype == 0 {
+            protocol::ip_name(subject.protocol).map_or_else(|| subject.protocol.to_string(), Into::into)
+        } else if subject.ethertype == 0 {
             "ethernet".into()
         } else {
-            protocol::ethertype_text(event.ethertype)
+            protocol::ethertype_text(subject.ethertype)
         };
-        let port = |port| (ip && transport::has_ports(event.protocol)).then_some(port);
+        let port = |port| (ip && transport::has_ports(subject.protocol)).then_some(port);
         let is_icmp =
-            matches!((event.ip_version, event.protocol), (4, icmp::PROTOCOL_V4) | (6, icmp::PROTOCOL_V6));
+            matches!((subject.ip_version, subject.protocol), (4, icmp::PROTOCOL_V4) | (6, icmp::PROTOCOL_V6));
         Self {
             time,
             interface: interface.into(),
             verdict: Action::from_code(event.action.into()).map_or("unknown", Action::name),
             reason: Reason::from_code(event.reason).map_or("unknown", Reason::name),
-            ethertype: (event.ethertype != 0).then_some(event.ethertype),
-            ip_version: ip.then_some(event.ip_version),
+            ethertype: (subject.ethertype != 0).then_some(subject.ethertype),
+            ip_version: ip.then_some(subject.ip_version),
             protocol,
-            source: ip.then(|| address(event.ip_version, event.source)),
-            destination: ip.then(|| address(event.ip_version, event.destination)),
-            source_port: port(event.source_port),
-            destination_port: port(event.destination_port),
-            icmp_type: is_icmp.then_some(event.icmp_type),
+            source: ip.then(|| address(subject.ip_version, subject.source)),
+            destination: ip.then(|| address(subject.ip_version, subject.destination)),
+            source_port: port(subject.source_port),
+            destination_port: port(subject.destination_port),
+            icmp_type: is_icmp.then_some(subject.icmp_type),
             length: event.length,
             drops: event.drops,
         }
@@ -121,48 +125,55 @@ fn time_of_day(seconds_since_1970: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use abi::event::SNAPLEN;
+    use testkit::frames::{self, Ipv4, Ipv6};
+
     use super::*;
 
-    const UDP: Event = Event {
-        time: 5,
-        drops: 1532,
-        source: [0, 0, 0, 0xc000_0201],
-        destination: [0, 0, 0, 0xc633_6402],
-        ifindex: 7,
-        interface: 0,
-        length: 46,
-        source_port: 4000,
-        destination_port: 53,
-        ethertype: 0x0800,
-        reason: Reason::Blocked as u8,
-        action: Action::Drop as u8,
-        ip_version: 4,
-        protocol: 17,
-        tcp_flags: 0,
-        icmp_type: 0,
-    };
-    const ECHO: Event = Event {
-        drops: 1,
-        source: [0x2001_0db8, 0, 0, 1],
-        destination: [0x2001_0db8, 0, 0, 2],
-        source_port: 0,
-        destination_port: 0,
-        ethertype: 0x86dd,
-        reason: Reason::FirewallDefault as u8,
-        ip_version: 6,
-        protocol: 58,
-        icmp_type: 128,
-        ..UDP
-    };
-    const TOO_SHORT: Event = Event {
-        source: [0; 4],
-        destination: [0; 4],
-        ethertype: 0,
-        reason: u8::MAX,
-        ip_version: 0,
-        protocol: 0,
-        ..ECHO
-    };
+    /// A record of `frame`.
+    fn dropped(reason: Reason, drops: u64, frame: &[u8]) -> Event {
+        let mut event = Event {
+            time: 5,
+            drops,
+            ifindex: 7,
+            interface: 0,
+            length: frame.len() as u32,
+            captured: frame.len().min(SNAPLEN) as u16,
+            reason: reason as u8,
+            action: Action::Drop as u8,
+            frame: [0xee; SNAPLEN],
+        };
+        event.frame[..event.captured.into()].copy_from_slice(&frame[..event.captured.into()]);
+        event
+    }
+
+    fn udp() -> Event {
+        let ip = Ipv4 {
+            source: Ipv4Addr::new(192, 0, 2, 1),
+            destination: Ipv4Addr::new(198, 51, 100, 2),
+            protocol: 17,
+            ttl: 64,
+            fragment: 0,
+            options: Vec::new(),
+        };
+        let packet = frames::ipv4(&ip, &frames::udp(4000, 53, &[7; 4]));
+        dropped(Reason::Blocked, 1532, &frames::ethernet(&[], 0x0800, &packet))
+    }
+
+    fn ipv6(protocol: u8, payload: &[u8]) -> Event {
+        let ip = Ipv6 {
+            source: "2001:db8::1".parse().expect("an address"),
+            destination: "2001:db8::2".parse().expect("an address"),
+            protocol,
+            hop_limit: 64,
+            extensions: Vec::new(),
+        };
+        dropped(Reason::FirewallDefault, 1, &frames::ethernet(&[], 0x86dd, &frames::ipv6(&ip, payload)))
+    }
+
+    fn echo() -> Event {
+        ipv6(58, &[128, 0, 0, 0, 0, 0, 0, 0])
+    }
 
     /// The names of a row's fields are promised in docs/json.md.
     #[test]
@@ -170,11 +181,11 @@ mod tests {
         let json =
             |event| serde_json::to_string(&Row::new(event, 1764000245.1239, "eth0")).expect("plain data");
         assert_eq!(
-            [json(&UDP), json(&ECHO), json(&TOO_SHORT)],
+            [json(&udp()), json(&echo()), json(&Event { reason: u8::MAX, captured: 13, ..echo() })],
             [
                 r#"{"time":1764000245.1239,"interface":"eth0","verdict":"drop","reason":"blocked","ethertype":2048,"ip_version":4,"protocol":"udp","source":"192.0.2.1","destination":"198.51.100.2","source_port":4000,"destination_port":53,"length":46,"drops":1532}"#,
-                r#"{"time":1764000245.1239,"interface":"eth0","verdict":"drop","reason":"firewall_default","ethertype":34525,"ip_version":6,"protocol":"icmpv6","source":"2001:db8::1","destination":"2001:db8::2","icmp_type":128,"length":46,"drops":1}"#,
-                r#"{"time":1764000245.1239,"interface":"eth0","verdict":"drop","reason":"unknown","ethertype":null,"ip_version":null,"protocol":"ethernet","length":46,"drops":1}"#,
+                r#"{"time":1764000245.1239,"interface":"eth0","verdict":"drop","reason":"firewall_default","ethertype":34525,"ip_version":6,"protocol":"icmpv6","source":"2001:db8::1","destination":"2001:db8::2","icmp_type":128,"length":62,"drops":1}"#,
+                r#"{"time":1764000245.1239,"interface":"eth0","verdict":"drop","reason":"unknown","ethertype":null,"ip_version":null,"protocol":"ethernet","length":62,"drops":1}"#,
             ]
         );
     }
@@ -183,23 +194,20 @@ mod tests {
     fn a_line_says_it_shorter() {
         let line = |event| Row::new(event, 1764000245.1239, "eth0").line();
         assert_eq!(
-            [
-                line(&UDP),
-                line(&ECHO),
-                line(&Event { protocol: 6, source_port: 1, destination_port: 80, ..ECHO })
-            ],
+            [line(&udp()), line(&echo()), line(&ipv6(6, &frames::tcp(1, 80, 2, &[0; 200]))),],
             [
                 "16:04:05.123 eth0 blocked: udp 192.0.2.1:4000 > 198.51.100.2:53, length 46 (1 of 1532 drops)",
-                "16:04:05.123 eth0 firewall_default: icmpv6 2001:db8::1 > 2001:db8::2 echo-request, length 46",
-                "16:04:05.123 eth0 firewall_default: tcp [2001:db8::1]:1 > [2001:db8::2]:80, length 46",
+                "16:04:05.123 eth0 firewall_default: icmpv6 2001:db8::1 > 2001:db8::2 echo-request, length 62",
+                "16:04:05.123 eth0 firewall_default: tcp [2001:db8::1]:1 > [2001:db8::2]:80, length 274",
             ]
         );
     }
 
     #[test]
     fn a_record_of_another_length_is_none() {
-        let bytes = abi::layout::bytes_of(&UDP);
-        assert_eq!(event(bytes), Some(UDP));
+        let udp = udp();
+        let bytes = abi::layout::bytes_of(&udp);
+        assert_eq!(event(bytes), Some(udp));
         assert_eq!((event(&bytes[1..]), event(&[bytes, &[0; 8]].concat())), (None, None));
     }
 }

@@ -16,5 +16,5 @@ shared! {
 /// At most one record in so many nanoseconds, of each interface on each CPU.
 pub const INTERVAL: u64 = 10_000_000;
 
-/// Bytes of the ring, unless the user wants others: 3 000 records, which 8 CPUs write in 4 seconds.
-pub const RING_BYTES: u32 = 256 << 10;
+/// Bytes of the ring: 3 000 records, which 8 CPUs write in 4 seconds.
+pub const RING_BYTES: u32 = 512 << 10;

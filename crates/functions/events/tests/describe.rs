@@ -1,8 +1,8 @@
-//! What a record says of a frame, against the model, on random frames.
+//! What is told of a frame, against the model, on random frames.
 
 use events::{
-    logic::{Subject, describe},
     model,
+    subject::{Subject, describe},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 use testkit::random;
