@@ -18,6 +18,9 @@ pub enum Stage {
 /// buffer.
 pub const FRAGS: u32 = 1 << 31;
 
+/// Bits of `STAGES` that no packet meets on its way: with nothing else on, every frame passes unread.
+pub const BESIDE: u32 = FRAGS | Stage::Events.bit();
+
 impl Stage {
     pub const ALL: [Self; 5] = [Self::Counter, Self::Capture, Self::Firewall, Self::Redirect, Self::Events];
 

@@ -1,6 +1,10 @@
 //! Entry, stage order, single exit.
 
-use abi::{Action, Judged, Reason, Stage, Step, reason::STRIDE, stage::FRAGS};
+use abi::{
+    Action, Judged, Reason, Stage, Step,
+    reason::STRIDE,
+    stage::{BESIDE, FRAGS},
+};
 use aya_ebpf::{
     Global,
     btf_maps::PerCpuArray,
@@ -21,9 +25,6 @@ static INTERFACE: Global<u32> = Global::new(0);
 /// By slot of the interface and [`Reason`]; for one interface, unless the engine makes it larger.
 #[btf_map]
 static REASONS: PerCpuArray<Judged, { STRIDE as usize }> = PerCpuArray::new();
-
-/// Bits that no packet meets on its way.
-const BESIDE: u32 = FRAGS | Stage::Events.bit();
 
 #[xdp]
 #[inline(always)]

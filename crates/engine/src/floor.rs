@@ -7,6 +7,11 @@ use crate::{Error, Program, ProgramKind, program::ProgramSpec};
 
 /// A program that returns `action` and does nothing else.
 pub fn floor(action: Action) -> Result<Program, Error> {
+    returning(action, "floor", 0)
+}
+
+/// The same under another name and with load flags.
+pub(crate) fn returning(action: Action, name: &str, flags: u32) -> Result<Program, Error> {
     // BPF_ALU64 | BPF_MOV | BPF_K into r0, then BPF_JMP | BPF_EXIT.
     let mov = bpf_insn {
         code: 0xb7,
@@ -24,11 +29,11 @@ pub fn floor(action: Action) -> Result<Program, Error> {
     };
     let instructions = [mov, exit];
     let spec = ProgramSpec {
-        name: "floor",
+        name,
         kind: ProgramKind::Xdp,
         license: c"Dual MIT/GPL",
         instructions: &instructions,
-        flags: 0,
+        flags,
         attach_type: 37,
         btf: None,
         function_info: (&[], 0),
@@ -36,7 +41,7 @@ pub fn floor(action: Action) -> Result<Program, Error> {
         ifindex: 0,
     };
     Program::load(&spec).map_err(|refusal| Error::ProgramLoad {
-        name: "floor".into(),
+        name: name.into(),
         source: refusal.source,
         log: refusal.log,
     })

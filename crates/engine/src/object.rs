@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use abi::{Shared, layout::bytes_of};
+use abi::{
+    Shared,
+    layout::{bytes_of, from_bytes},
+};
 use aya_obj::{EbpfSectionKind, Object, maps::PinningType};
 
 use crate::{
@@ -26,6 +29,11 @@ impl Globals {
     pub fn set<T: Shared>(&mut self, name: &str, value: T) -> &mut Self {
         self.0.insert(name.into(), bytes_of(&value).to_vec());
         self
+    }
+
+    /// `None`: not set, or of another size.
+    pub fn get<T: Shared>(&self, name: &str) -> Option<T> {
+        from_bytes(self.0.get(name)?)
     }
 
     pub fn set_bytes(&mut self, name: &str, bytes: Vec<u8>) -> &mut Self {
