@@ -128,8 +128,13 @@ fn a_process_killed_at_any_operation_leaves_the_old_or_the_new() {
             kernel.fate = Fate::KilledAfter(killed);
             let _ = apply(&mut kernel, &desired(&new, 2, live.as_ref()), live.as_ref());
             kernel.restart();
+            let met = kernel.visible().meets(&after, &kernel.guarded);
             recover(&mut kernel).expect("recovery works");
             let now = kernel.visible();
+            assert!(
+                now == after || !met,
+                "{name}, killed after {killed}: frames met the new and go back to the old"
+            );
             let is_old = if live.is_some() { now == untouched } else { kernel.generations().is_empty() };
             assert!(is_old || now == after, "{name}, killed after {killed}: {now:#?}\nold {untouched:#?}");
             seen[usize::from(!is_old)] += 1;

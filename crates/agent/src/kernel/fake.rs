@@ -74,6 +74,15 @@ pub struct Visible {
     hooks: BTreeMap<u32, (String, Vec<MapContents>)>,
 }
 
+impl Visible {
+    /// Whether frames of one of these interfaces meet what they meet there.
+    pub fn meets(&self, there: &Self, interfaces: &BTreeSet<u32>) -> bool {
+        interfaces.iter().any(|interface| {
+            self.hooks.get(interface).is_some_and(|hook| there.hooks.get(interface) == Some(hook))
+        })
+    }
+}
+
 impl Fake {
     pub fn with(interfaces: &[&str], map_names: &[&str]) -> Self {
         let map_names = map_names.iter().map(|name| (*name).into()).collect();
