@@ -24,3 +24,5 @@ pub mod list;
 pub mod model;
 #[cfg(not(target_arch = "bpf"))]
 pub mod rows;
+#[cfg(not(target_arch = "bpf"))]
+pub mod rule;

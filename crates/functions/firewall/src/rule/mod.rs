@@ -1,0 +1,3 @@
+//! The rule language: what is written in `rules = [...]`.
+
+pub mod ast;
