@@ -1,3 +1,17 @@
-//! The rule language: what is written in `rules = [...]`.
+//! The rule language: what is written in `rules = [...]`, and what it means. docs/rules.md is its manual.
 
 pub mod ast;
+mod check;
+mod elements;
+mod head;
+mod names;
+mod numbers;
+mod place;
+mod read;
+mod text;
+mod token;
+mod values;
+mod words;
+
+pub use place::Place;
+pub use read::read;

@@ -1,0 +1,6 @@
+//! The rule language.
+
+mod language;
+mod props;
+mod random;
+mod table;
