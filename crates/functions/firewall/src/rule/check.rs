@@ -12,8 +12,9 @@ use crate::rule::{
 /// Protocols that are named one by one in a message at most.
 const NAMED: usize = 8;
 
-const V4: u8 = 1;
-const V6: u8 = 2;
+/// Bits of the families of IP.
+pub(super) const V4: u8 = 1;
+pub(super) const V6: u8 = 2;
 
 /// Says what is wrong with the meaning of a rule, and what of it is empty.
 pub fn check(rule: &Rule, world: &World<'_>, problems: &mut Problems) {

@@ -8,6 +8,7 @@ mod names;
 mod numbers;
 mod place;
 mod read;
+mod shadow;
 mod text;
 mod token;
 mod values;
@@ -15,3 +16,4 @@ mod words;
 
 pub use place::Place;
 pub use read::read;
+pub use shadow::shadowed;
