@@ -38,7 +38,7 @@ pub struct Item {
     pub at: Span,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum What {
     Prefix(Cidr),
     /// All of a set that exists.

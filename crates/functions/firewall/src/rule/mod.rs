@@ -1,3 +1,19 @@
-//! The rule language: what is written in `rules = [...]`.
+//! The rule language: what is written in `rules = [...]`, and what it means. docs/rules.md is its manual.
 
 pub mod ast;
+mod check;
+mod elements;
+mod head;
+mod names;
+mod numbers;
+mod place;
+mod read;
+mod shadow;
+mod text;
+mod token;
+mod values;
+mod words;
+
+pub use place::Place;
+pub use read::read;
+pub use shadow::shadowed;
