@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf};
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("..");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    for sources in ["abi", "dataplane", "functions", "prefix", "toolchain", "wire"] {
+    for sources in ["abi", "classify", "dataplane", "functions", "prefix", "toolchain", "wire"] {
         println!("cargo:rerun-if-changed={}", root.join(sources).display());
     }
     println!("cargo:rerun-if-env-changed=BPF_LINKER");

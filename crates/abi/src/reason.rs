@@ -32,6 +32,18 @@ pub enum Reason {
     FirewallDefault = 11,
     /// A live block matched the source.
     Blocked = 12,
+    /// A rule says drop.
+    RuleDrop = 13,
+    /// More packets than a rule's limit.
+    RuleLimit = 14,
+    /// A rule says reject: an answer was sent back.
+    RuleReject = 15,
+    /// A rule says redirect.
+    RuleRedirect = 16,
+    /// A fragment, where `fragments = "drop"`.
+    Fragment = 17,
+    /// An IP packet that is not what it says it is, where there are rules: they cannot judge it.
+    RuleMalformed = 18,
 }
 
 /// Reasons that an interface has room for in the map `REASONS`: reason `r` of interface slot `i` is element
@@ -49,7 +61,7 @@ shared! {
 }
 
 impl Reason {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Unclaimed,
         Self::Malformed,
         Self::FirewallDrop,
@@ -63,6 +75,12 @@ impl Reason {
         Self::RedirectForwardingOff,
         Self::FirewallDefault,
         Self::Blocked,
+        Self::RuleDrop,
+        Self::RuleLimit,
+        Self::RuleReject,
+        Self::RuleRedirect,
+        Self::Fragment,
+        Self::RuleMalformed,
     ];
 
     /// Stable name for JSON rows and metrics.
@@ -81,6 +99,12 @@ impl Reason {
             Self::RedirectForwardingOff => "redirect_forwarding_off",
             Self::FirewallDefault => "firewall_default",
             Self::Blocked => "blocked",
+            Self::RuleDrop => "rule_drop",
+            Self::RuleLimit => "rule_limit",
+            Self::RuleReject => "rule_reject",
+            Self::RuleRedirect => "rule_redirect",
+            Self::Fragment => "fragment",
+            Self::RuleMalformed => "rule_malformed",
         }
     }
 
@@ -94,7 +118,15 @@ impl Reason {
     pub const fn stage(self) -> Option<Stage> {
         match self {
             Self::Unclaimed | Self::Malformed => None,
-            Self::FirewallDrop | Self::FirewallDefault | Self::Blocked => Some(Stage::Firewall),
+            Self::FirewallDrop
+            | Self::FirewallDefault
+            | Self::Blocked
+            | Self::RuleDrop
+            | Self::RuleLimit
+            | Self::RuleReject
+            | Self::RuleRedirect
+            | Self::Fragment
+            | Self::RuleMalformed => Some(Stage::Firewall),
             Self::RedirectPort
             | Self::RedirectReflect
             | Self::RedirectNotPlain
@@ -108,6 +140,16 @@ impl Reason {
 
     /// Whether the frame ends with it.
     pub const fn is_drop(self) -> bool {
-        matches!(self, Self::FirewallDrop | Self::FirewallDefault | Self::Blocked)
+        matches!(
+            self,
+            Self::FirewallDrop
+                | Self::FirewallDefault
+                | Self::Blocked
+                | Self::RuleDrop
+                | Self::RuleLimit
+                | Self::RuleReject
+                | Self::Fragment
+                | Self::RuleMalformed
+        )
     }
 }

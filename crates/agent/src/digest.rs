@@ -92,6 +92,10 @@ pub fn of(contents: &Contents) -> String {
                 digest.update([0]);
             }
         }
+        Contents::Array { element, bytes } => {
+            digest.update(element.to_le_bytes());
+            digest.update(bytes);
+        }
         // What it holds is the data path's; only the size is ours.
         Contents::Carried { max_entries, .. } => digest.update(max_entries.to_le_bytes()),
     }

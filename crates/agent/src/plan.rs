@@ -158,6 +158,7 @@ impl MapSizes {
             | Contents::Ports { max_entries, .. }
             | Contents::PortsByIndex { max_entries, .. }
             | Contents::Carried { max_entries, .. } => vec![(name.into(), *max_entries)],
+            Contents::Array { element, bytes } => vec![(name.into(), (bytes.len() / element) as u32)],
         }
     }
 

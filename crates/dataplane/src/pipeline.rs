@@ -117,7 +117,7 @@ fn judge_packet(
 #[inline(always)]
 fn decide(ctx: &XdpContext, frame: &mut Frame<'_>, headers: &Headers, length: u64, stages: u32) -> Step {
     if stages & Stage::Firewall.bit() != 0 {
-        let step = firewall::bpf::run(frame, headers, length);
+        let step = firewall::bpf::run(ctx, frame, headers, length);
         if step != Step::Next {
             return step;
         }
@@ -146,7 +146,7 @@ fn judge_malformed(
     }
     let mut step = Step::Next;
     if stages & Stage::Firewall.bit() != 0 {
-        step = firewall::bpf::run_malformed(frame, length);
+        step = firewall::bpf::run_malformed(ctx, frame, length);
     }
     if step == Step::Next && stages & Stage::Redirect.bit() != 0 && redirect::bpf::is_cross_connect() {
         step = redirect::bpf::cross(INTERFACE.load());

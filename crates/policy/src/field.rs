@@ -19,6 +19,8 @@ pub enum Shape {
     /// `ADDRESS:PORT`.
     Listen,
     Text,
+    /// An array of texts, which the function reads.
+    Texts,
 }
 
 /// A key that a section may have.
@@ -44,6 +46,7 @@ impl Shape {
             Self::Cables => "an array of pairs of interfaces, as [[\"eth0\", \"eth1\"]]".into(),
             Self::Listen => "an address and a port, as \"127.0.0.1:9479\"".into(),
             Self::Text => "a text in quotes".into(),
+            Self::Texts => "an array of texts in quotes".into(),
         }
     }
 }

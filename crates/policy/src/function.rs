@@ -39,6 +39,11 @@ pub trait Valid: Send + Sync {
         Vec::new()
     }
 
+    /// Other prefixes whose values in the function's tables change when a set gains or loses this one.
+    fn affected(&self, _world: &World<'_>, _prefix: Cidr) -> Vec<Cidr> {
+        Vec::new()
+    }
+
     /// What the function's own maps have counted, for `stats` and metrics: `interfaces` are (slot, name). Counters of rules
     /// are not among it; they are in [`Tables::counted`].
     fn series(&self, _counters: &mut dyn Counters, _interfaces: &[(u32, &str)]) -> Vec<Series> {

@@ -94,6 +94,13 @@ impl<'a> Section<'a> {
         written(self.field(key), self.value(key)?, problems)
     }
 
+    /// Texts in the order in which they are written; what is no text is complained of and left out.
+    pub fn texts(&self, key: &str, problems: &mut Problems) -> Vec<Written> {
+        let field = self.field(key);
+        let values = self.value(key).and_then(|value| array(field, value, problems));
+        values.into_iter().flatten().filter_map(|value| written(field, value, problems)).collect()
+    }
+
     pub fn listen(&self, key: &str, problems: &mut Problems) -> Option<SocketAddr> {
         let field = self.field(key);
         let value = self.value(key)?;

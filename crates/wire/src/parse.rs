@@ -49,6 +49,32 @@ impl Headers {
         (self.network & 0x1f) as usize
     }
 
+    /// All of it in one word, to be handed to a function of its own.
+    #[inline(always)]
+    pub const fn packed(&self) -> u64 {
+        (self.ethertype as u64) << 48
+            | (self.fragment_field as u64) << 32
+            | (self.transport as u64) << 18
+            | (self.network as u64) << 13
+            | (self.tags as u64) << 11
+            | (self.version as u64) << 8
+            | self.protocol as u64
+    }
+
+    /// From [`packed`](Self::packed).
+    #[inline(always)]
+    pub const fn unpacked(word: u64) -> Self {
+        Self {
+            ethertype: (word >> 48) as u16,
+            fragment_field: (word >> 32) as u16,
+            transport: (word >> 18 & 0x3fff) as u16,
+            network: (word >> 13 & 0x1f) as u16,
+            tags: (word >> 11 & 3) as u8,
+            version: (word >> 8 & 7) as u8,
+            protocol: word as u8,
+        }
+    }
+
     /// Byte offset of the transport header. In a later fragment it is data.
     #[inline(always)]
     pub const fn transport_offset(&self) -> usize {

@@ -76,6 +76,7 @@ fn property(field: &Field) -> Value {
         }
         Shape::Listen => json!({ "type": "string", "pattern": LISTEN }),
         Shape::Text => json!({ "type": "string" }),
+        Shape::Texts => array(json!({ "type": "string" })),
     };
     property["description"] = json!(field.about);
     // Defaults are words, arrays of words, true or false: in JSON as they are in TOML.

@@ -1,6 +1,7 @@
 //! `[sets]`: lists of prefixes with a name, written in the configuration or in files of their own.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
@@ -168,22 +169,27 @@ fn is_name(name: &str) -> bool {
 
 /// Warns of sets that no section refers to.
 pub fn unused(sets: &Sets, document: &Document<'_>, problems: &mut Problems) {
-    let mut used: Vec<&str> = Vec::new();
+    let mut used: BTreeSet<&str> = BTreeSet::new();
     for (_, section) in &document.sections {
         for (_, _, value) in section.entries() {
             collect(value, &mut used);
         }
     }
-    for (name, set) in sets.iter().filter(|(name, _)| !used.contains(&name.as_str())) {
+    for (name, set) in sets.iter().filter(|(name, _)| !used.contains(name.as_str())) {
         let hint = format!("refer to it as \"@{name}\" in a section, or remove it");
         problems.warning(set.at, format!("the set `{name}` is not used"), Some(hint));
     }
 }
 
 /// The sets that a value names, however deep.
-fn collect<'a>(value: Value<'a>, used: &mut Vec<&'a str>) {
+fn collect<'a>(value: Value<'a>, used: &mut BTreeSet<&'a str>) {
     match value.value {
-        DeValue::String(text) => used.extend(text.strip_prefix('@')),
+        // An element of a list, or a word of a rule.
+        DeValue::String(text) => {
+            let names = text.split('@').skip(1);
+            let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            used.extend(names.map(|rest| rest.split(|c| !is_part(c)).next().unwrap_or(rest)));
+        }
         DeValue::Array(_) => value.elements().for_each(|element| collect(element, used)),
         _ => {}
     }

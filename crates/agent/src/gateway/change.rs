@@ -71,7 +71,16 @@ impl Gateway {
         if let Some(record) = &mut self.record {
             record.sets.insert(name.into(), recorded);
         }
-        let all: BTreeSet<Cidr> = added.union(&removed).copied().collect();
+        let mut all: BTreeSet<Cidr> = added.union(&removed).copied().collect();
+        if let Some(live) = &self.live {
+            let world = live.config.world(&[]);
+            let affected = |prefix: &Cidr| {
+                let of = |(_, valid): &(_, Box<dyn policy::Valid>)| valid.affected(&world, *prefix);
+                live.config.sections.iter().flat_map(of).collect::<Vec<_>>()
+            };
+            let others: Vec<Cidr> = all.iter().flat_map(affected).collect();
+            all.extend(others);
+        }
         self.write_through(before, &all, &format!("set {name}"))
     }
 

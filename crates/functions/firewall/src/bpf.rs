@@ -1,17 +1,24 @@
 //! The prefix tables and hit counters in the kernel.
 
-use abi::Step;
+use abi::{Action, Step};
 use aya_ebpf::{
     Global,
-    btf_maps::{Array, PerCpuArray},
+    bindings::xdp_md,
+    btf_maps::{Array, DevMap, PerCpuArray},
+    helpers::{bpf_ktime_get_ns, generated::bpf_jiffies64},
     macros::btf_map,
+    programs::XdpContext,
 };
+use classify::{Cell, Key, Kind, Slot};
 use prefix::{LineV4, LineV6, Node, TablesV4, TablesV6};
 use wire::{Frame, Headers};
 
 use crate::{
+    key::{self, ask, word},
+    limit,
     logic::{self, Env},
-    shared::Hit,
+    rules::{self, Deeds, Effects, Outcome},
+    shared::{Hit, Limit, RuleClock},
 };
 
 /// `BPF_F_MMAPABLE`: user space builds and changes the tables in their memory.
@@ -41,6 +48,74 @@ static BLOCK_LINES_V6: Array<LineV6, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static BLOCK_HITS: PerCpuArray<Hit, 1> = PerCpuArray::new();
 
+// Compiled rules: see crate `classify`.
+#[btf_map]
+static RULE_SLOTS: Array<u64, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static RULE_CELLS: Array<Cell, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static RULE_LIMITS: Array<Limit, 1> = Array::new();
+/// Interfaces that rules redirect to.
+#[btf_map]
+static RULE_PORTS: DevMap<1> = DevMap::new();
+/// When the next packet of a bucket is due.
+#[btf_map]
+static RULE_BUCKETS: Array<u64, 1> = Array::new();
+// Sets that rules name: the value of an address has a bit for each that it is in.
+#[btf_map]
+static RULE_SET_NODES_V4: Array<Node, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static RULE_SET_LINES_V4: Array<LineV4, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static RULE_SET_NODES_V6: Array<Node, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static RULE_SET_LINES_V6: Array<LineV6, 1, MMAPABLE> = Array::new();
+/// The key of the packet in hand, which the rules' function reads.
+#[btf_map]
+static RULE_KEY: PerCpuArray<Key, 1> = PerCpuArray::new();
+#[btf_map]
+static RULE_CLOCK: PerCpuArray<RuleClock, 1> = PerCpuArray::new();
+
+/// 1: the packet in hand is to be told of.
+#[btf_map]
+static RULE_TOLD: PerCpuArray<u64, 1> = PerCpuArray::new();
+
+/// 1: there are rules.
+#[unsafe(no_mangle)]
+static FIREWALL_RULES: Global<u8> = Global::new(0);
+
+/// Trees of which the first match decides.
+#[unsafe(no_mangle)]
+static RULE_TREES: Global<u8> = Global::new(0);
+
+/// 1: there are rules that let the packet go on.
+#[unsafe(no_mangle)]
+static RULE_OTHERS: Global<u8> = Global::new(0);
+
+/// 1: some rule logs.
+#[unsafe(no_mangle)]
+static RULE_LOGS: Global<u8> = Global::new(0);
+
+/// Bits of `key::ask`.
+#[unsafe(no_mangle)]
+static RULE_ASKED: Global<u32> = Global::new(0);
+
+/// 1: the source's sets are looked up; 2: the destination's.
+#[unsafe(no_mangle)]
+static RULE_SETS: Global<u8> = Global::new(0);
+
+/// Buckets less one: a mask.
+#[unsafe(no_mangle)]
+static RULE_BUCKET_MASK: Global<u32> = Global::new(0);
+
+/// A slot of the interface among those of the gateway, as rules name it.
+#[unsafe(no_mangle)]
+static RULE_INTERFACE: Global<u32> = Global::new(0);
+
+/// Of `fragments`.
+#[unsafe(no_mangle)]
+static FIREWALL_FRAGMENTS: Global<u8> = Global::new(0);
+
 /// 1: the lists are looked up.
 #[unsafe(no_mangle)]
 static FIREWALL_LISTS: Global<u8> = Global::new(1);
@@ -55,14 +130,219 @@ static FIREWALL_BLOCKS: Global<u8> = Global::new(0);
 
 /// Runs the stage.
 #[inline(always)]
-pub fn run(frame: &Frame<'_>, headers: &Headers, length: u64) -> Step {
-    logic::process(frame, headers, length, &mut Maps)
+pub fn run(ctx: &XdpContext, frame: &Frame<'_>, headers: &Headers, length: u64) -> Step {
+    logic::process(frame, headers, length, &mut Maps(ctx.ctx))
+}
+
+/// Whether a rule wants the packet in hand to be told of; asked once for each.
+#[inline(always)]
+pub fn take_told() -> bool {
+    if RULE_LOGS.load() == 0 {
+        return false;
+    }
+    let Some(told) = RULE_TOLD.get_ptr_mut(0) else { return false };
+    // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
+    unsafe { core::mem::take(&mut *told) != 0 }
 }
 
 /// Runs the stage on a malformed frame.
 #[inline(always)]
-pub fn run_malformed(frame: &Frame<'_>, length: u64) -> Step {
-    logic::process_malformed(frame, length, &mut Maps)
+pub fn run_malformed(ctx: &XdpContext, frame: &Frame<'_>, length: u64) -> Step {
+    logic::process_malformed(frame, length, &mut Maps(ctx.ctx))
+}
+
+/// Judges a packet with these headers. A function of its own, so that the verifier walks through it once, and not behind
+/// every path that the parser can take.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn firewall_rules(ctx: *mut xdp_md, headers: u64, bytes: u64) -> u64 {
+    let Some(key) = own_key() else { return Outcome::NO_RULE.0 };
+    let headers = Headers::unpacked(headers);
+    let asked = RULE_ASKED.load();
+    // SAFETY: the kernel's context of this program; data..data_end is this frame's memory, and only ours.
+    let frame = unsafe { Frame::from_raw((*ctx).data as usize, (*ctx).data_end as usize) };
+    if key::fill(key, &frame, &headers, asked).is_err() {
+        return Outcome::MALFORMED.0;
+    }
+    if asked & ask::INTERFACE != 0 {
+        key[usize::from(word::INTERFACE)] = RULE_INTERFACE.load();
+    }
+    let kind = Kind::of(headers.version);
+    if RULE_SETS.load() != 0 {
+        look_up_sets(key, kind);
+    }
+    rules::judge(&Compiled, &mut Acting { bytes }, kind, key).0
+}
+
+/// Does what a rule does that lets the packet go on; 0: it does not go on. A function of its own for the same reason.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn firewall_act(at: u32, bytes: u64) -> u32 {
+    let Some(cell) = RULE_CELLS.get(at) else { return 1 };
+    u32::from(rules::act(cell.as_verdict(), &mut Acting { bytes }))
+}
+
+/// The key of the packet in hand.
+#[inline(always)]
+fn own_key() -> Option<&'static mut Key> {
+    let key = RULE_KEY.get_ptr_mut(0)?;
+    // SAFETY: the value is this CPU's own, XDP programs are not preempted by one another, and nobody asks for it twice at a
+    // time.
+    Some(unsafe { &mut *key })
+}
+
+const V4: u32 = Kind::V4 as u32;
+
+#[inline(always)]
+fn look_up_sets(key: &mut Key, kind: u32) {
+    let sets = RULE_SETS.load();
+    if sets & 1 != 0 {
+        key[usize::from(word::SOURCE_SETS)] = sets_of::<{ word::SOURCE as usize }>(key, kind);
+    }
+    if sets & 2 != 0 {
+        key[usize::from(word::DESTINATION_SETS)] = sets_of::<{ word::DESTINATION as usize }>(key, kind);
+    }
+}
+
+/// The bits of the sets that have the address in the key's words from `AT` on.
+#[inline(always)]
+fn sets_of<const AT: usize>(key: &Key, kind: u32) -> u32 {
+    match kind {
+        V4 => prefix::lookup_v4(&Sets, key[AT]),
+        _ => {
+            let half = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+            prefix::lookup_v6(&Sets, half(key[AT], key[AT + 1]), half(key[AT + 2], key[AT + 3]))
+        }
+    }
+}
+
+struct Compiled;
+
+impl classify::Tables for Compiled {
+    #[inline(always)]
+    fn slot(&self, index: u32) -> Option<Slot> {
+        RULE_SLOTS.get(index).map(|slot| Slot(*slot))
+    }
+
+    #[inline(always)]
+    fn cell(&self, index: u32) -> Option<&Cell> {
+        RULE_CELLS.get(index)
+    }
+}
+
+/// A packet under the rules.
+struct Acting {
+    bytes: u64,
+}
+
+impl Effects for Acting {
+    #[inline(always)]
+    fn trees(&self) -> u32 {
+        RULE_TREES.load().into()
+    }
+
+    #[inline(always)]
+    fn has_others(&self) -> bool {
+        RULE_OTHERS.load() != 0
+    }
+
+    #[inline(always)]
+    fn hit(&mut self, slot: u32) {
+        count(slot, self.bytes);
+    }
+
+    #[inline(always)]
+    fn opaque(&mut self, number: u32) -> u32 {
+        let Some(key) = own_key() else { return number };
+        let spare = &raw mut key[usize::from(word::SPARE)];
+        // SAFETY: a word of the key that is nothing else.
+        unsafe {
+            spare.write_volatile(number);
+            spare.read_volatile()
+        }
+    }
+
+    #[inline(always)]
+    fn act(&mut self, at: u32) -> bool {
+        firewall_act(at, self.bytes) != 0
+    }
+}
+
+impl Deeds for Acting {
+    #[inline(always)]
+    fn hit(&mut self, slot: u32) {
+        count(slot, self.bytes);
+    }
+
+    #[inline(always)]
+    fn exceeds(&mut self, limit: u32) -> bool {
+        let (Some(limit), Some(key)) = (RULE_LIMITS.get(limit), own_key()) else { return false };
+        let index = limit::bucket(limit, key) & RULE_BUCKET_MASK.load();
+        let Some(bucket) = RULE_BUCKETS.get_ptr_mut(index) else { return false };
+        // SAFETY: an aligned word; two CPUs that take from one bucket at the same moment may pass a packet too many.
+        limit::exceeds(unsafe { &mut *bucket }, now(), limit)
+    }
+
+    #[inline(always)]
+    fn tell(&mut self, slot: u32, one_in: u32) {
+        let Some(hit) = FIREWALL_HITS.get(slot) else { return };
+        if one_in != 0
+            && hit.packets % u64::from(one_in) == 0
+            && let Some(told) = RULE_TOLD.get_ptr_mut(0)
+        {
+            // SAFETY: the value is this CPU's own.
+            unsafe { *told = 1 };
+        }
+    }
+}
+
+#[inline(always)]
+fn count(slot: u32, bytes: u64) {
+    if let Some(hit) = FIREWALL_HITS.get_ptr_mut(slot) {
+        // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
+        unsafe { add(hit, bytes) }
+    }
+}
+
+/// The time by the jiffy.
+#[inline(always)]
+fn now() -> u64 {
+    let Some(clock) = RULE_CLOCK.get_ptr_mut(0) else { return 0 };
+    // SAFETY: the value is this CPU's own; neither helper has preconditions.
+    unsafe {
+        let jiffies = bpf_jiffies64();
+        if (*clock).jiffies != jiffies {
+            (*clock).jiffies = jiffies;
+            (*clock).time = bpf_ktime_get_ns();
+        }
+        (*clock).time
+    }
+}
+
+struct Sets;
+
+impl TablesV4 for Sets {
+    #[inline(always)]
+    fn node(&self, index: u32) -> Option<&Node> {
+        RULE_SET_NODES_V4.get(index)
+    }
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&LineV4> {
+        RULE_SET_LINES_V4.get(index)
+    }
+}
+
+impl TablesV6 for Sets {
+    #[inline(always)]
+    fn node(&self, index: u32) -> Option<&Node> {
+        RULE_SET_NODES_V6.get(index)
+    }
+
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&LineV6> {
+        RULE_SET_LINES_V6.get(index)
+    }
 }
 
 struct Blocks;
@@ -91,7 +371,8 @@ impl TablesV6 for Blocks {
     }
 }
 
-struct Maps;
+/// The maps, and the context of the packet in hand.
+struct Maps(*mut xdp_md);
 
 impl TablesV4 for Maps {
     #[inline(always)]
@@ -130,10 +411,7 @@ impl Env for Maps {
 
     #[inline(always)]
     fn hit(&mut self, slot: u32, bytes: u64) {
-        if let Some(hit) = FIREWALL_HITS.get_ptr_mut(slot) {
-            // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
-            unsafe { add(hit, bytes) }
-        }
+        count(slot, bytes);
     }
 
     #[inline(always)]
@@ -167,6 +445,26 @@ impl Env for Maps {
             // SAFETY: as in `hit`.
             unsafe { add(hit, bytes) }
         }
+    }
+
+    #[inline(always)]
+    fn has_rules(&self) -> bool {
+        FIREWALL_RULES.load() != 0
+    }
+
+    #[inline(always)]
+    fn fragments(&self) -> u8 {
+        FIREWALL_FRAGMENTS.load()
+    }
+
+    #[inline(always)]
+    fn judge(&mut self, _frame: &Frame<'_>, headers: &Headers, bytes: u64) -> Outcome {
+        Outcome(firewall_rules(self.0, headers.packed(), bytes))
+    }
+
+    #[inline(always)]
+    fn redirect(&mut self, port: u32) -> Option<Action> {
+        RULE_PORTS.redirect(port, Action::Pass as u64).ok().map(|_| Action::Redirect)
     }
 }
 

@@ -1,19 +1,26 @@
 //! The section `[firewall]`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use policy::{Field, Function, Item, Problems, Section, Shape, Valid, What, World, words::shown};
 
-use crate::list::Verdict;
+use crate::{
+    list::Verdict,
+    rule::{
+        self, Place,
+        compile::{self, Compiled},
+    },
+    shared::fragments,
+};
 
 /// Entries that `allow` and `drop` have together at most. Each has a counter.
-pub const MOST_RULES: usize = 8192;
+pub const MOST_ENTRIES: usize = 8192;
 
 const FIELDS: &[Field] = &[
     Field {
         name: "default",
         shape: Shape::Choice(&["accept", "drop"]),
-        about: "What becomes of IP packets whose source no list has.",
+        about: "What becomes of IP packets that neither a list nor a rule decides.",
         default: "\"accept\"",
     },
     Field {
@@ -28,6 +35,18 @@ const FIELDS: &[Field] = &[
         about: "Sources whose packets are dropped. Where `allow` has the very same prefix, `allow` decides.",
         default: "",
     },
+    Field {
+        name: "rules",
+        shape: Shape::Texts,
+        about: "Rules in order: the first that matches decides. They judge what no list has decided. See docs/rules.md.",
+        default: "",
+    },
+    Field {
+        name: "fragments",
+        shape: Shape::Choice(&["first-only", "drop", "pass"]),
+        about: "What rules do with fragments: judge them all, though later ones have no ports; drop them all; let later ones pass.",
+        default: "\"first-only\"",
+    },
 ];
 
 /// The function in `senko.toml`.
@@ -39,7 +58,7 @@ impl Function for Firewall {
     }
 
     fn about(&self) -> &'static str {
-        "Drops packets by the prefix of their source."
+        "Drops packets by the prefix of their source and by rules."
     }
 
     fn fields(&self) -> &'static [Field] {
@@ -56,41 +75,65 @@ impl Function for Firewall {
         let default = section.choice("default", problems);
         let allow = section.prefixes("allow", world, problems);
         let drop = section.prefixes("drop", world, problems);
-        let allow = allow.into_iter().map(|item| Rule { verdict: Verdict::Allow, item });
-        let drop = drop.into_iter().map(|item| Rule { verdict: Verdict::Drop, item });
-        let rules = once_each(allow.chain(drop), problems);
-        if let Some(rule) = rules.get(MOST_RULES) {
-            let message = format!("`allow` and `drop` have {} entries, more than {MOST_RULES}", rules.len());
+        let allow = allow.into_iter().map(|item| Entry { verdict: Verdict::Allow, item });
+        let drop = drop.into_iter().map(|item| Entry { verdict: Verdict::Drop, item });
+        let entries = once_each(allow.chain(drop), problems);
+        if let Some(rule) = entries.get(MOST_ENTRIES) {
+            let message =
+                format!("`allow` and `drop` have {} entries, more than {MOST_ENTRIES}", entries.len());
             let hint = "put prefixes into a set, which counts as one: [sets] name = { file = \"name.txt\" }";
             problems.error(rule.item.at, message, Some(hint.into()));
         }
+        let fragments = section.choice("fragments", problems);
+        let mut rules = Vec::new();
+        for written in section.texts("rules", problems) {
+            rules.extend(rule::read(&written.text, Place::of(written.at, &written.text), world, problems));
+        }
         let default = default.filter(|_| problems.errors() == before)?;
+        rule::shadowed(&rules, world.sets, problems);
+        let compiled = if rules.is_empty() { None } else { Some(compile::compile(&rules, world, problems)?) };
         let drops = default.word == "drop";
-        if drops && !rules.iter().any(|rule| rule.verdict == Verdict::Allow) {
-            let hint = "name those that shall come through in `allow`, yourself among them";
-            problems.warning(default.at, "this drops every IP packet: `allow` is empty", Some(hint.into()));
+        let accepts = |rule: &rule::ast::Rule| rule.action == rule::ast::Action::Accept;
+        if drops && !entries.iter().any(|entry| entry.verdict == Verdict::Allow) && !rules.iter().any(accepts)
+        {
+            let hint = "name those that shall come through in `allow` or in a rule, yourself among them";
+            problems.warning(
+                default.at,
+                "this drops every IP packet: nothing is accepted",
+                Some(hint.into()),
+            );
         }
         let default = if drops { Verdict::Drop } else { Verdict::Allow };
-        Some(Box::new(Rules { default, rules }))
+        let fragments = match fragments.map(|word| word.word) {
+            Some("drop") => fragments::DROP,
+            Some("pass") => fragments::PASS,
+            _ => fragments::FIRST_ONLY,
+        };
+        Some(Box::new(Rules { default, entries, rules, compiled: compiled.map(Arc::new), fragments }))
     }
 }
 
 /// A sound section.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Rules {
     pub default: Verdict,
     /// All of `allow`, then all of `drop`. Where two have the very same prefix, the first decides.
-    pub rules: Vec<Rule>,
+    pub entries: Vec<Entry>,
+    pub rules: Vec<rule::ast::Rule>,
+    /// `None`: there are no rules.
+    pub compiled: Option<Arc<Compiled>>,
+    /// Of [`fragments`].
+    pub fragments: u8,
 }
 
 /// An entry of one of the lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct Entry {
     pub verdict: Verdict,
     pub item: Item,
 }
 
-impl Rule {
+impl Entry {
     /// `drop @blocklist`: the name of its counter.
     pub fn text(&self) -> String {
         format!("{} {}", self.verdict.name(), self.item.text)
@@ -98,7 +141,7 @@ impl Rule {
 }
 
 /// Leaves out entries that an earlier one makes meaningless.
-fn once_each(rules: impl Iterator<Item = Rule>, problems: &mut Problems) -> Vec<Rule> {
+fn once_each(rules: impl Iterator<Item = Entry>, problems: &mut Problems) -> Vec<Entry> {
     let mut first: BTreeMap<What, (Verdict, policy::Span)> = BTreeMap::new();
     let mut kept = Vec::new();
     for rule in rules {

@@ -7,13 +7,15 @@ use policy::{Answer, Cidr, Contents, Counted, PrefixTable, Set, Slots, Subject, 
 use prefix::{PrefixV4, PrefixV6};
 
 use crate::{
-    config::{MOST_RULES, Rule, Rules},
+    config::{Entry, MOST_ENTRIES, Rules},
     list::Verdict,
+    ruled,
     shared::Value,
 };
 
-/// Counters of rules. Twice as many as there can be rules: those of the last generation rest while this one begins.
-pub const HITS: u32 = 2 * MOST_RULES as u32;
+/// Counters of entries and rules, at least. Twice as many as there can be entries: those of the last generation rest while
+/// this one begins.
+pub const HITS: u32 = 2 * MOST_ENTRIES as u32;
 
 /// Counters of blocks.
 pub const BLOCK_HITS: u32 = 16_384;
@@ -27,14 +29,50 @@ impl Valid for Rules {
         tables.everywhere.stages = Stage::Firewall.bit();
         tables
             .everywhere
-            .global("FIREWALL_LISTS", u8::from(!self.rules.is_empty()))
+            .global("FIREWALL_LISTS", u8::from(!self.entries.is_empty()))
             .global("FIREWALL_DEFAULT_DROP", u8::from(self.default == Verdict::Drop));
-        if self.rules.is_empty() {
-            return tables;
+        if !self.entries.is_empty() {
+            self.list_tables(world, slots, &mut tables);
         }
+        if let Some(compiled) = &self.compiled {
+            ruled::tables(self, compiled, world, slots, &mut tables);
+        }
+        if !tables.counted.is_empty() {
+            // A size that few changes of the configuration change: counters go on where their map does.
+            let most = tables.counted.iter().map(|counted| counted.slot).max().unwrap_or(0);
+            let max_entries = (2 * (most + 1)).next_power_of_two().max(HITS);
+            let hits = Contents::Carried { max_entries, zero: slots.take_fresh() };
+            tables.maps.insert("FIREWALL_HITS", hits);
+        }
+        tables
+    }
+
+    fn answers(&self, world: &World<'_>, slots: &Slots, prefix: Cidr) -> Vec<Answer> {
+        let mut answers = ruled::answers(self.compiled.as_deref(), world, prefix);
+        if self.entries.is_empty() {
+            return answers;
+        }
+        let has = |entry: &&Entry| match &entry.item.what {
+            What::Prefix(own) => *own == prefix,
+            What::Set(name) => world.sets.get(name).is_some_and(|set: &Set| set.contains(prefix)),
+        };
+        let entry = self.entries.iter().find(has);
+        let value = entry.and_then(|entry| Some(value(entry.verdict, slots.get(&entry.text())?)));
+        let table = if matches!(prefix, Cidr::V4(_)) { NODES_V4 } else { NODES_V6 };
+        answers.push(Answer { table, value });
+        answers
+    }
+
+    fn affected(&self, world: &World<'_>, prefix: Cidr) -> Vec<Cidr> {
+        ruled::affected(self.compiled.as_deref(), world, prefix)
+    }
+}
+
+impl Rules {
+    fn list_tables(&self, world: &World<'_>, slots: &mut Slots, tables: &mut Tables) {
         let mut v4: Vec<(&[PrefixV4], u32)> = Vec::new();
         let mut v6: Vec<(&[PrefixV6], u32)> = Vec::new();
-        for rule in &self.rules {
+        for rule in &self.entries {
             let slot = slots.take(&rule.text());
             let value = value(rule.verdict, slot);
             match &rule.item.what {
@@ -52,27 +90,7 @@ impl Valid for Rules {
         }
         let v4 = PrefixTable::V4 { lines: "FIREWALL_LINES_V4", list: merged(&v4) };
         let v6 = PrefixTable::V6 { lines: "FIREWALL_LINES_V6", list: merged(&v6) };
-        let hits = Contents::Carried { max_entries: HITS, zero: slots.take_fresh() };
-        tables.maps.extend([
-            (NODES_V4, Contents::Prefixes(v4)),
-            (NODES_V6, Contents::Prefixes(v6)),
-            ("FIREWALL_HITS", hits),
-        ]);
-        tables
-    }
-
-    fn answers(&self, world: &World<'_>, slots: &Slots, prefix: Cidr) -> Vec<Answer> {
-        if self.rules.is_empty() {
-            return Vec::new();
-        }
-        let has = |rule: &&Rule| match &rule.item.what {
-            What::Prefix(own) => *own == prefix,
-            What::Set(name) => world.sets.get(name).is_some_and(|set: &Set| set.contains(prefix)),
-        };
-        let rule = self.rules.iter().find(has);
-        let value = rule.and_then(|rule| Some(value(rule.verdict, slots.get(&rule.text())?)));
-        let table = if matches!(prefix, Cidr::V4(_)) { NODES_V4 } else { NODES_V6 };
-        vec![Answer { table, value }]
+        tables.maps.extend([(NODES_V4, Contents::Prefixes(v4)), (NODES_V6, Contents::Prefixes(v6))]);
     }
 }
 
@@ -113,7 +131,7 @@ fn value(verdict: Verdict, slot: u32) -> u32 {
     }
 }
 
-fn subject(rule: &Rule) -> Subject {
+fn subject(rule: &Entry) -> Subject {
     let text = rule.text();
     match &rule.item.what {
         What::Prefix(_) => Subject::Rule(text),

@@ -4,7 +4,10 @@
 #[cfg(target_arch = "bpf")]
 pub mod bpf;
 pub mod essential;
+pub mod key;
+pub mod limit;
 pub mod logic;
+pub mod rules;
 pub mod shared;
 
 #[cfg(not(target_arch = "bpf"))]
@@ -26,3 +29,5 @@ pub mod model;
 pub mod rows;
 #[cfg(not(target_arch = "bpf"))]
 pub mod rule;
+#[cfg(not(target_arch = "bpf"))]
+mod ruled;

@@ -1,9 +1,14 @@
-//! The source address decides: a live block first, then the longest prefix of the lists that covers it, then the default.
+//! The source address decides first: a live block, then the longest prefix of the lists that covers it. Then the rules
+//! decide, then the default.
 
 use abi::{Action, Reason, Step};
-use wire::{Frame, Headers, ethernet, ipv4, ipv6, parse};
+use wire::{Fragment, Frame, Headers, ethernet, ipv4, ipv6, parse};
 
-use crate::{essential, shared::Value};
+use crate::{
+    essential,
+    rules::Outcome,
+    shared::{Value, deed, fragments},
+};
 
 /// The world this stage sees: its tables and counters.
 pub trait Env {
@@ -39,25 +44,96 @@ pub trait Env {
     }
 
     fn block_hit(&mut self, _slot: u32, _bytes: u64) {}
+
+    /// Whether there are rules.
+    fn has_rules(&self) -> bool {
+        false
+    }
+
+    /// Of [`fragments`].
+    fn fragments(&self) -> u8 {
+        fragments::FIRST_ONLY
+    }
+
+    /// What the rules say of the packet.
+    fn judge(&mut self, _frame: &Frame<'_>, _headers: &Headers, _bytes: u64) -> Outcome {
+        Outcome::NO_RULE
+    }
+
+    /// Sends the frame out of a port of the rules; `None`: its interface is not there.
+    fn redirect(&mut self, _port: u32) -> Option<Action> {
+        None
+    }
 }
 
-/// Judges one frame of `length` bytes. Frames that are not IP go on; fragments are judged like any other packet, since
-/// they all carry the source.
+/// What source addresses come to.
+enum Listed {
+    Drop(Reason),
+    /// Neither rules nor the default are asked.
+    Allow,
+    No,
+}
+
+/// Judges one frame of `length` bytes. Without rules, frames that are not IP go on, and fragments are judged like any other
+/// packet, since they all carry the source.
 #[inline(always)]
 pub fn process(frame: &Frame<'_>, headers: &Headers, length: u64, env: &mut impl Env) -> Step {
     // Before the lookups: the verifier would otherwise walk each of their paths once for each place that the transport
     // header can be in, ten times as many instructions.
     let by_default = env.drops_by_default() && !essential::is_essential(frame, headers);
-    match headers.version {
-        4 => judge::<4>(frame, headers.network_offset(), by_default, length, env),
-        6 => judge::<6>(frame, headers.network_offset(), by_default, length, env),
-        _ => Step::Next,
+    let listed = match headers.version {
+        4 => by_source::<4>(frame, headers.network_offset(), length, env),
+        6 => by_source::<6>(frame, headers.network_offset(), length, env),
+        _ => Listed::No,
+    };
+    match listed {
+        Listed::Drop(reason) => return Step::Done(Action::Drop, reason),
+        Listed::Allow => return Step::Next,
+        Listed::No => {}
+    }
+    if env.has_rules() {
+        let step = by_rules(frame, headers, length, env);
+        if let Some(step) = step {
+            return step;
+        }
+    }
+    if by_default && headers.version != 0 {
+        Step::Done(Action::Drop, Reason::FirewallDefault)
+    } else {
+        Step::Next
+    }
+}
+
+/// `None`: no rule decides.
+#[inline(always)]
+fn by_rules(frame: &Frame<'_>, headers: &Headers, length: u64, env: &mut impl Env) -> Option<Step> {
+    match env.fragments() {
+        fragments::DROP if headers.fragment() != Fragment::Whole => {
+            return Some(Step::Done(Action::Drop, Reason::Fragment));
+        }
+        fragments::PASS if headers.fragment() == Fragment::Later => return Some(Step::Next),
+        _ => {}
+    }
+    let outcome = env.judge(frame, headers, length);
+    match outcome.deed() {
+        deed::ACCEPT => Some(Step::Next),
+        deed::DROP => Some(Step::Done(Action::Drop, Reason::RuleDrop)),
+        // A header that is cut off can be no service's, and a rule that asks for its ports must not be got around by it.
+        deed::MALFORMED => Some(Step::Done(Action::Drop, Reason::RuleMalformed)),
+        deed::LIMIT => Some(Step::Done(Action::Drop, Reason::RuleLimit)),
+        // Where the interface is gone the frame is not the kernel's to see instead.
+        deed::REDIRECT => match env.redirect(outcome.parameter()) {
+            Some(action) => Some(Step::Done(action, Reason::RuleRedirect)),
+            None => Some(Step::Done(Action::Drop, Reason::RuleDrop)),
+        },
+        _ => None,
     }
 }
 
 /// Judges a frame that is not what it says it is, by the source in its fixed IP header, where there is one. The kernel
 /// delivers some of what senko does not read to its end, such as a long chain of IPv6 extension headers: nobody shall
-/// come around a prefix that way, nor around the default, under which a frame that announces IP needs a prefix to pass.
+/// come around a prefix that way, nor around rules or the default, under which a frame that announces IP needs a prefix to
+/// pass.
 #[inline(always)]
 pub fn process_malformed(frame: &Frame<'_>, length: u64, env: &mut impl Env) -> Step {
     let Ok(mut ethertype) = parse::ethertype(frame) else { return Step::Next };
@@ -69,22 +145,23 @@ pub fn process_malformed(frame: &Frame<'_>, length: u64, env: &mut impl Env) -> 
             at += ethernet::TAG;
         }
     }
-    match ethertype {
-        ethernet::IPV4 => judge::<4>(frame, at, env.drops_by_default(), length, env),
-        ethernet::IPV6 => judge::<6>(frame, at, env.drops_by_default(), length, env),
-        _ => Step::Next,
+    let listed = match ethertype {
+        ethernet::IPV4 => by_source::<4>(frame, at, length, env),
+        ethernet::IPV6 => by_source::<6>(frame, at, length, env),
+        _ => return Step::Next,
+    };
+    match listed {
+        Listed::Drop(reason) => Step::Done(Action::Drop, reason),
+        Listed::Allow => Step::Next,
+        Listed::No if env.has_rules() => Step::Done(Action::Drop, Reason::RuleMalformed),
+        Listed::No if env.drops_by_default() => Step::Done(Action::Drop, Reason::FirewallDefault),
+        Listed::No => Step::Next,
     }
 }
 
-/// Blocks, then lists, then the default, by the source in the IP header at `at`.
+/// Blocks, then lists, by the source in the IP header at `at`.
 #[inline(always)]
-fn judge<const VERSION: u8>(
-    frame: &Frame<'_>,
-    at: usize,
-    by_default: bool,
-    length: u64,
-    env: &mut impl Env,
-) -> Step {
+fn by_source<const VERSION: u8>(frame: &Frame<'_>, at: usize, length: u64, env: &mut impl Env) -> Listed {
     if env.has_blocks() {
         let block = if VERSION == 4 {
             source_v4(frame, at).map_or(0, |source| env.block_v4(source))
@@ -93,7 +170,7 @@ fn judge<const VERSION: u8>(
         };
         if block != 0 {
             env.block_hit(Value(block).slot(), length);
-            return Step::Done(Action::Drop, Reason::Blocked);
+            return Listed::Drop(Reason::Blocked);
         }
     }
     if env.has_lists() {
@@ -105,14 +182,10 @@ fn judge<const VERSION: u8>(
         if listed != 0 {
             let value = Value(listed);
             env.hit(value.slot(), length);
-            return if value.is_allow() {
-                Step::Next
-            } else {
-                Step::Done(Action::Drop, Reason::FirewallDrop)
-            };
+            return if value.is_allow() { Listed::Allow } else { Listed::Drop(Reason::FirewallDrop) };
         }
     }
-    if by_default { Step::Done(Action::Drop, Reason::FirewallDefault) } else { Step::Next }
+    Listed::No
 }
 
 /// The source of the IPv4 header at `at`, where there is one.

@@ -45,3 +45,61 @@ impl Value {
         self.0 & ALLOW != 0
     }
 }
+
+/// What a rule does, in the verdicts of the classifier.
+pub mod deed {
+    pub const ACCEPT: u8 = 0;
+    pub const DROP: u8 = 1;
+    pub const REJECT: u8 = 2;
+    /// The parameter is the port's number in `RULE_PORTS`.
+    pub const REDIRECT: u8 = 3;
+    /// No rule's: the packet is not what it says it is.
+    pub const MALFORMED: u8 = 4;
+    // Those that let the packet go on.
+    pub const COUNT: u8 = 8;
+    /// The parameter: one packet in so many.
+    pub const LOG: u8 = 9;
+    /// The parameter is the limit's number in `RULE_LIMITS`.
+    pub const LIMIT: u8 = 10;
+    /// As [`LOG`], of a rule that decides as well and counts then.
+    pub const LOG_TOO: u8 = 11;
+    /// The parameter is the mark.
+    pub const MARK: u8 = 12;
+}
+
+shared! {
+    /// A rule's rate, as the generic cell rate algorithm has it (ITU-T I.371): a packet in `interval` nanoseconds, and so
+    /// much early.
+    pub struct Limit {
+        pub interval: u64,
+        pub tolerance: u64,
+        /// The bits of the address, of one kind, that share a bucket; none: all packets do.
+        pub mask: [u32; 4],
+        /// The first word of the address in the key.
+        pub word: u32,
+        /// What tells it from other limits: of IPv4 and IPv6, which it has a mask each for, the same.
+        pub number: u32,
+    }
+}
+
+/// Buckets that limits by address share: a power of two. Addresses whose hashes agree share one.
+pub const BUCKETS: u32 = 1 << 20;
+
+/// What becomes of fragments under rules.
+pub mod fragments {
+    /// Rules judge them all; later ones have no ports for a rule to match.
+    pub const FIRST_ONLY: u8 = 0;
+    /// Every fragment is dropped, the first too.
+    pub const DROP: u8 = 1;
+    /// Later fragments pass unjudged: nothing can be put together without the first.
+    pub const PASS: u8 = 2;
+}
+
+shared! {
+    /// The time, looked at once in a jiffy.
+    pub struct RuleClock {
+        pub jiffies: u64,
+        /// `CLOCK_MONOTONIC`, nanoseconds.
+        pub time: u64,
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use abi::Stage;
 use firewall::{
-    config::{Firewall, MOST_RULES},
+    config::{Firewall, MOST_ENTRIES},
     control::{HITS, blocks},
     shared::Value,
 };
@@ -122,7 +122,7 @@ fn mistakes_are_named() {
         (
             "default = \"drop\"",
             &[
-                r#"warning 1:11 `"drop"`: this drops every IP packet: `allow` is empty; name those that shall come through in `allow`, yourself among them"#,
+                r#"warning 1:11 `"drop"`: this drops every IP packet: nothing is accepted; name those that shall come through in `allow` or in a rule, yourself among them"#,
             ],
         ),
     ];
@@ -139,13 +139,13 @@ fn there_can_be_so_many_rules_and_no_more() {
         let list: Vec<String> = (0..count).map(|i| format!("\"10.{}.{}.0/24\"", i >> 8, i & 255)).collect();
         format!("drop = [{}]", list.join(","))
     };
-    let (valid, problems) = scene().read(&Firewall, &text(MOST_RULES));
+    let (valid, problems) = scene().read(&Firewall, &text(MOST_ENTRIES));
     assert_eq!(problems, Vec::<String>::new());
     // Even when every rule is exchanged, no slot is beyond the counters.
-    let mut slots = Slots::of((0..MOST_RULES as u32).map(|slot| (format!("old {slot}"), slot)));
+    let mut slots = Slots::of((0..MOST_ENTRIES as u32).map(|slot| (format!("old {slot}"), slot)));
     let tables = valid.expect("no errors").tables(&scene().world(), &mut slots);
     assert_eq!(tables.counted.iter().map(|counted| counted.slot).max(), Some(HITS - 1));
-    let (valid, problems) = scene().read(&Firewall, &text(MOST_RULES + 1));
+    let (valid, problems) = scene().read(&Firewall, &text(MOST_ENTRIES + 1));
     assert!(valid.is_none());
     assert_eq!(
         problems,

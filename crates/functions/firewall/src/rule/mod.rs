@@ -1,9 +1,12 @@
 //! The rule language: what is written in `rules = [...]`, and what it means. docs/rules.md is its manual.
 
+mod alternatives;
 pub mod ast;
 mod check;
+pub mod compile;
 mod elements;
 mod head;
+pub mod lower;
 mod names;
 mod numbers;
 mod place;
@@ -16,4 +19,4 @@ mod words;
 
 pub use place::Place;
 pub use read::read;
-pub use shadow::shadowed;
+pub use shadow::{contains, shadowed};

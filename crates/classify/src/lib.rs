@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(target_arch = "bpf", no_std)]
+
+mod cell;
+mod kind;
+mod slot;
+mod walk;
+
+#[cfg(not(target_arch = "bpf"))]
+mod boxes;
+#[cfg(not(target_arch = "bpf"))]
+mod build;
+#[cfg(not(target_arch = "bpf"))]
+mod cut;
+#[cfg(not(target_arch = "bpf"))]
+mod forest;
+#[cfg(not(target_arch = "bpf"))]
+mod known;
+#[cfg(not(target_arch = "bpf"))]
+mod leaf;
+#[cfg(not(target_arch = "bpf"))]
+pub mod model;
+
+pub use cell::{Cell, NOTHING, Verdict};
+pub use kind::{EACH, Kind, MOST_TREES, root};
+pub use slot::Slot;
+pub use walk::{
+    Found, Key, MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS, Tables, WORDS, each_match, first_match,
+};
+
+#[cfg(not(target_arch = "bpf"))]
+pub use {
+    boxes::{BoxRule, Condition, Test},
+    build::BuildError,
+    forest::{Arrays, Forest, Lists, Shape},
+};

@@ -1,0 +1,73 @@
+//! Rates: the generic cell rate algorithm, one word of state for each bucket.
+
+use classify::{Key, WORDS};
+
+use crate::shared::Limit;
+
+/// Takes a packet's worth out of a bucket. `arrival`: when the next packet is due by the rate, in nanoseconds. `true`: it
+/// comes too early, and changes nothing.
+#[inline(always)]
+pub fn exceeds(arrival: &mut u64, now: u64, limit: &Limit) -> bool {
+    let due = if *arrival < now { now } else { *arrival };
+    // A clock that was set back, or a bucket of a longer interval before: not later than a full bucket would be.
+    if due - now > limit.tolerance {
+        return true;
+    }
+    *arrival = due + limit.interval;
+    false
+}
+
+/// The hash of what shares a bucket: the address's leading bits under this limit.
+#[inline(always)]
+pub fn bucket(limit: &Limit, key: &Key) -> u32 {
+    let at =
+        |index: u32| u64::from(key[(limit.word + index) as usize & (WORDS - 1)] & limit.mask[index as usize]);
+    let hash = mix(u64::from(limit.number) + 1, at(0) << 32 | at(1));
+    (mix(hash, at(2) << 32 | at(3)) >> 32) as u32
+}
+
+/// Two rounds of multiply and shift: SplitMix64's finaliser (Steele, Lea, Flood, 2014).
+#[inline(always)]
+const fn mix(state: u64, value: u64) -> u64 {
+    let mut hash = (state ^ value).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash ^= hash >> 27;
+    hash = hash.wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ hash >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEN_A_SECOND: Limit =
+        Limit { interval: 100_000_000, tolerance: 900_000_000, mask: [0; 4], word: 0, number: 0 };
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let mut arrival = 0;
+        let mut passed = 0;
+        // A packet each millisecond for three seconds.
+        for millisecond in 0..3000_u64 {
+            let now = 5_000_000_000 + millisecond * 1_000_000;
+            passed += u32::from(!exceeds(&mut arrival, now, &TEN_A_SECOND));
+        }
+        assert_eq!(passed, 10 + 29);
+    }
+
+    #[test]
+    fn buckets_are_by_the_masked_address() {
+        let of = |mask: [u32; 4], address: [u32; 4]| {
+            let mut key = [9; WORDS];
+            key[4..8].copy_from_slice(&address);
+            bucket(&Limit { mask, word: 4, number: 3, ..TEN_A_SECOND }, &key)
+        };
+        let v4 = [0xffff_ff00, 0, 0, 0];
+        assert_eq!(of(v4, [0x0a00_0001, 0, 0, 0]), of(v4, [0x0a00_00fe, 5, 5, 5]));
+        assert_ne!(of(v4, [0x0a00_0001, 0, 0, 0]), of(v4, [0x0a00_0101, 0, 0, 0]));
+        let v6 = [u32::MAX, u32::MAX, 0, 0];
+        assert_eq!(of(v6, [1, 2, 3, 4]), of(v6, [1, 2, 9, 9]));
+        assert_ne!(of(v6, [1, 2, 3, 4]), of(v6, [1, 3, 3, 4]));
+        let none = [0; 4];
+        assert_eq!(of(none, [1, 2, 3, 4]), of(none, [5, 6, 7, 8]));
+    }
+}

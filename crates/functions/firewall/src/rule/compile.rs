@@ -1,0 +1,70 @@
+//! From rules to what the data path walks.
+
+use classify::{BuildError, Forest};
+use policy::{Problems, World};
+
+use super::{
+    ast::Rule,
+    lower::{Lowered, MOST_BOXES, MOST_SETS, Unfit, lower},
+};
+
+/// Memory that compiled rules may take.
+pub const MOST_BYTES: usize = 256 << 20;
+
+/// Rules that a list can have.
+pub const MOST_RULES: usize = 1 << 18;
+
+/// Compiled rules. In the forest, a counter's slot is the number of its rule.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    pub forest: Forest,
+    pub lowered: Lowered,
+}
+
+/// Compiles rules, or says why that cannot be done.
+pub fn compile(rules: &[Rule], world: &World<'_>, problems: &mut Problems) -> Option<Compiled> {
+    if let Some(rule) = rules.get(MOST_RULES) {
+        let message = format!("there are {} rules, more than {MOST_RULES}", rules.len());
+        problems.error(rule.at, message, Some("put addresses that are treated alike into a set".into()));
+        return None;
+    }
+    let lowered = match lower(rules, world) {
+        Ok(lowered) => lowered,
+        Err(unfit) => {
+            let (number, message) = match unfit {
+                Unfit::TooManyBoxes(number) => {
+                    (number, format!("this rule stands for more than {MOST_BOXES} combinations of values"))
+                }
+                Unfit::TooManySets(number) => {
+                    (number, format!("rules can name {MOST_SETS} sets and long lists, and this is one more"))
+                }
+            };
+            let hint = "put the addresses of several sets, or of a list, into one set";
+            problems.error(rules[number].at, message, Some(hint.into()));
+            return None;
+        }
+    };
+    match Forest::build(&lowered.lists, MOST_BYTES) {
+        Ok(forest) => Some(Compiled { forest, lowered }),
+        Err(BuildError::Overlap { rules: count, first, last }) => {
+            // An order is twice the rule's number, and one more where it decides.
+            let (first, last) = (&rules[first as usize / 2], &rules[last as usize / 2]);
+            let message = format!(
+                "{count} rules match in one place, from this one on, and nothing tells them apart: a packet would have \
+                 to be compared with all of them"
+            );
+            let hint = "put the addresses or ports that they differ in into one list, {…}, or one set";
+            problems.error(first.at, message, Some(hint.into())).also(last.at, "the last of them");
+            None
+        }
+        Err(BuildError::TooLarge) => {
+            let message = format!(
+                "the rules overlap in so many ways that their tables would take more than {} MiB",
+                MOST_BYTES >> 20
+            );
+            let hint = "fewer rules that leave both addresses open, or narrower ports in them, make the tables smaller";
+            problems.error(rules.first().map(|rule| rule.at), message, Some(hint.into()));
+            None
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! From compiled rules to what the maps hold.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use abi::layout::bytes_of;
+use classify::{Cell, Slot};
+use policy::{Answer, Cidr, Contents, Counted, PrefixTable, Slots, Subject, Tables, What, World};
+use prefix::{PrefixV4, PrefixV6};
+
+use crate::{
+    config::Rules,
+    rule::{
+        ast::{Field, Rule, Values},
+        compile::Compiled,
+        lower::Source,
+    },
+    shared::BUCKETS,
+};
+
+const SETS_V4: &str = "RULE_SET_NODES_V4";
+const SETS_V6: &str = "RULE_SET_NODES_V6";
+
+/// Adds the rules' maps, globals and counters.
+pub fn tables(
+    section: &Rules,
+    compiled: &Compiled,
+    world: &World<'_>,
+    slots: &mut Slots,
+    tables: &mut Tables,
+) {
+    let Compiled { forest, lowered } = compiled;
+    let has_others = lowered.lists.iter().any(|list| !list.each.is_empty());
+    let has_buckets = lowered.limits.iter().any(|limit| limit.mask != [0; 4]);
+    let buckets = if has_buckets { BUCKETS } else { (lowered.limits.len() as u32).next_power_of_two() * 64 };
+    tables
+        .everywhere
+        .global("FIREWALL_RULES", 1_u8)
+        .global("FIREWALL_FRAGMENTS", section.fragments)
+        .global("RULE_TREES", forest.shape.trees as u8)
+        .global("RULE_OTHERS", u8::from(has_others))
+        .global("RULE_LOGS", u8::from(section.rules.iter().any(|rule| rule.log.is_some())))
+        .global("RULE_ASKED", lowered.asked)
+        .global("RULE_SETS", lowered.looked_up)
+        .global("RULE_BUCKET_MASK", buckets - 1);
+    for (number, interface) in (0_u32..).zip(world.interfaces) {
+        tables.on.entry(interface.name.clone()).or_default().global("RULE_INTERFACE", number);
+    }
+    let counters: Vec<u32> = section.rules.iter().map(|rule| slots.take(&rule.text)).collect();
+    for (rule, slot) in section.rules.iter().zip(&counters) {
+        let counted =
+            Counted { map: "FIREWALL_HITS", slot: *slot, subject: subject(rule), at: Some(rule.at) };
+        tables.counted.push(counted);
+    }
+    tables.maps.insert("RULE_SLOTS", slots_array(&forest.arrays.slots));
+    tables.maps.insert("RULE_CELLS", cells_array(&forest.arrays.cells, &counters));
+    if !lowered.limits.is_empty() {
+        let entries = (0_u32..).zip(&lowered.limits);
+        let entries = entries.map(|(key, limit)| (key.to_ne_bytes().to_vec(), bytes_of(limit).to_vec()));
+        let max_entries = lowered.limits.len() as u32;
+        tables.maps.insert("RULE_LIMITS", Contents::Entries { max_entries, entries: entries.collect() });
+        tables.maps.insert("RULE_BUCKETS", Contents::Carried { max_entries: buckets, zero: Vec::new() });
+    }
+    if !lowered.ports.is_empty() {
+        let ports =
+            (0_u32..).zip(&lowered.ports).map(|(key, name)| (key.to_ne_bytes().to_vec(), name.clone()));
+        tables.maps.insert(
+            "RULE_PORTS",
+            Contents::Ports { max_entries: abi::interface::MAX, ports: ports.collect() },
+        );
+    }
+    if lowered.looked_up != 0 {
+        let (v4, v6) = set_lists(compiled, world);
+        let v4 = PrefixTable::V4 { lines: "RULE_SET_LINES_V4", list: v4 };
+        let v6 = PrefixTable::V6 { lines: "RULE_SET_LINES_V6", list: v6 };
+        tables.maps.extend([(SETS_V4, Contents::Prefixes(v4)), (SETS_V6, Contents::Prefixes(v6))]);
+    }
+}
+
+/// A rule that names one set counts for it.
+fn subject(rule: &Rule) -> Subject {
+    let addresses =
+        rule.matches.iter().filter(|condition| matches!(condition.field, Field::Source | Field::Destination));
+    let mut sets = addresses.flat_map(|condition| match &condition.values {
+        Values::Prefixes(items) => items.iter().collect(),
+        _ => Vec::new(),
+    });
+    match (sets.next().map(|item| &item.what), sets.next()) {
+        (Some(What::Set(set)), None) => Subject::Set { rule: rule.text.clone(), set: set.clone() },
+        _ => Subject::Rule(rule.text.clone()),
+    }
+}
+
+fn slots_array(slots: &[Slot]) -> Contents {
+    let bytes: Vec<u8> = slots.iter().flat_map(|slot| slot.0.to_ne_bytes()).collect();
+    Contents::Array { element: size_of::<u64>(), bytes: bytes.into() }
+}
+
+/// The cells with the slots of the rules' counters in place of the rules' numbers.
+fn cells_array(cells: &[Cell], counters: &[u32]) -> Contents {
+    let mut bytes = Vec::with_capacity(size_of_val(cells));
+    for cell in cells {
+        let counted = if cell.is_verdict() && *cell != Cell::END {
+            let verdict = cell.as_verdict();
+            Cell::verdict(classify::Verdict { slot: counters[verdict.slot as usize], ..verdict })
+        } else {
+            *cell
+        };
+        bytes.extend_from_slice(bytes_of(&counted));
+    }
+    Contents::Array { element: size_of::<Cell>(), bytes: bytes.into() }
+}
+
+type ListV4 = Arc<[(PrefixV4, u32)]>;
+type ListV6 = Arc<[(PrefixV6, u32)]>;
+
+/// The prefixes of all sets that rules name, each with the bits of the sets that cover it.
+fn set_lists(compiled: &Compiled, world: &World<'_>) -> (ListV4, ListV6) {
+    let mut all: Vec<(Cidr, u32)> = Vec::new();
+    for (number, source) in compiled.lowered.sets.iter().enumerate() {
+        all.extend(source.prefixes(world.sets).map(|prefix| (prefix, 1 << number)));
+    }
+    // An outer prefix stands before those that lie in it.
+    all.sort_unstable();
+    let mut merged: Vec<(Cidr, u32)> = Vec::with_capacity(all.len());
+    let mut around: Vec<(Cidr, u32)> = Vec::new();
+    for (prefix, bits) in all {
+        if let Some((last, known)) = merged.last_mut()
+            && *last == prefix
+        {
+            *known |= bits;
+            if let Some((_, known)) = around.last_mut() {
+                *known |= bits;
+            }
+            continue;
+        }
+        while around.last().is_some_and(|(outer, _)| !crate::rule::contains(*outer, prefix)) {
+            around.pop();
+        }
+        let bits = bits | around.last().map_or(0, |(_, bits)| *bits);
+        around.push((prefix, bits));
+        merged.push((prefix, bits));
+    }
+    let v4 =
+        merged.iter().filter_map(
+            |(prefix, bits)| if let Cidr::V4(prefix) = prefix { Some((*prefix, *bits)) } else { None },
+        );
+    let v6 =
+        merged.iter().filter_map(
+            |(prefix, bits)| if let Cidr::V6(prefix) = prefix { Some((*prefix, *bits)) } else { None },
+        );
+    (v4.collect(), v6.collect())
+}
+
+/// What the tables of sets hold for exactly this prefix.
+pub fn answers(compiled: Option<&Compiled>, world: &World<'_>, prefix: Cidr) -> Vec<Answer> {
+    let Some(compiled) = compiled.filter(|compiled| compiled.lowered.looked_up != 0) else {
+        return Vec::new();
+    };
+    let (mut bits, mut is_there) = (0, false);
+    for (number, source) in compiled.lowered.sets.iter().enumerate() {
+        let (covers, has) = match source {
+            Source::Named(name) => {
+                world.sets.get(name).map_or((false, false), |set| (covers(set, prefix), set.contains(prefix)))
+            }
+            Source::Listed(list) => {
+                (list.iter().any(|outer| crate::rule::contains(*outer, prefix)), list.contains(&prefix))
+            }
+        };
+        bits |= u32::from(covers) << number;
+        is_there |= has;
+    }
+    let table = if matches!(prefix, Cidr::V4(_)) { SETS_V4 } else { SETS_V6 };
+    vec![Answer { table, value: is_there.then_some(bits) }]
+}
+
+/// Whether some prefix of the set covers all of this one.
+fn covers(set: &policy::Set, prefix: Cidr) -> bool {
+    match prefix {
+        Cidr::V4(prefix) => (0..=prefix.len()).any(|length| {
+            PrefixV4::truncated(prefix.addr(), length).is_some_and(|outer| set.contains(Cidr::V4(outer)))
+        }),
+        Cidr::V6(prefix) => (0..=prefix.len()).any(|length| {
+            PrefixV6::truncated(prefix.addr(), length).is_some_and(|outer| set.contains(Cidr::V6(outer)))
+        }),
+    }
+}
+
+/// Prefixes in the tables of sets that lie in this one: their bits are its as well.
+pub fn affected(compiled: Option<&Compiled>, world: &World<'_>, prefix: Cidr) -> Vec<Cidr> {
+    let Some(compiled) = compiled.filter(|compiled| compiled.lowered.looked_up != 0) else {
+        return Vec::new();
+    };
+    let mut inside: BTreeMap<Cidr, ()> = BTreeMap::new();
+    for source in &compiled.lowered.sets {
+        let mut add = |other: Cidr| {
+            if other != prefix && crate::rule::contains(prefix, other) {
+                inside.insert(other, ());
+            }
+        };
+        match source {
+            Source::Listed(list) => list.iter().copied().for_each(&mut add),
+            Source::Named(name) => {
+                let Some(set) = world.sets.get(name) else { continue };
+                match prefix {
+                    Cidr::V4(prefix) => within(
+                        &set.v4,
+                        |own| own.addr() >= prefix.addr(),
+                        Cidr::V4,
+                        &mut add,
+                        Cidr::V4(prefix),
+                    ),
+                    Cidr::V6(prefix) => within(
+                        &set.v6,
+                        |own| own.addr() >= prefix.addr(),
+                        Cidr::V6,
+                        &mut add,
+                        Cidr::V6(prefix),
+                    ),
+                }
+            }
+        }
+    }
+    inside.into_keys().collect()
+}
+
+/// Goes through the elements of a sorted list that begin where the prefix does and lie in it.
+fn within<P: Copy>(
+    list: &[P],
+    begins: impl Fn(P) -> bool,
+    cidr: impl Fn(P) -> Cidr,
+    add: &mut impl FnMut(Cidr),
+    prefix: Cidr,
+) {
+    let first = list.partition_point(|own| !begins(*own));
+    let rest = list[first..].iter().map(|own| cidr(*own));
+    rest.take_while(|own| crate::rule::contains(prefix, *own) || crate::rule::contains(*own, prefix))
+        .for_each(add);
+}

@@ -1,0 +1,120 @@
+//! What becomes of a packet under the rules: the first rule that decides, and what the rules before it do besides.
+
+use classify::{EACH, Found, Key, MOST_TREES, NOTHING, Tables, Verdict, each_match, first_match, root};
+
+use crate::shared::deed;
+
+/// What rules act upon.
+pub trait Effects {
+    /// Trees of which the first match decides.
+    fn trees(&self) -> u32;
+
+    /// Whether there are rules that let the packet go on.
+    fn has_others(&self) -> bool;
+
+    fn hit(&mut self, slot: u32);
+
+    /// The same number, of which the verifier knows nothing: it would otherwise walk through what follows once for each
+    /// thing that it knows.
+    fn opaque(&mut self, number: u32) -> u32;
+
+    /// Does what a rule that lets the packet go on does, by its verdict's cell. `false`: the packet does not go on, because it
+    /// is one too many.
+    fn act(&mut self, at: u32) -> bool;
+}
+
+/// What rules that let packets go on act upon.
+pub trait Deeds {
+    fn hit(&mut self, slot: u32);
+
+    /// Takes a token of the limit's; `true`: there was none.
+    fn exceeds(&mut self, limit: u32) -> bool;
+
+    /// Remembers that the packet is to be told of, if it is one of those, one in so many of the rule.
+    fn tell(&mut self, slot: u32, one_in: u32);
+}
+
+/// [`Effects::act`].
+#[inline(always)]
+pub fn act(verdict: Verdict, deeds: &mut impl Deeds) -> bool {
+    match verdict.action as u8 {
+        deed::LOG => deeds.tell(verdict.slot, verdict.parameter),
+        deed::LOG_TOO => {
+            deeds.tell(verdict.slot, verdict.parameter);
+            return true;
+        }
+        deed::LIMIT => {
+            // Its counter counts what it drops.
+            let exceeds = deeds.exceeds(verdict.parameter);
+            if exceeds {
+                deeds.hit(verdict.slot);
+            }
+            return !exceeds;
+        }
+        _ => {}
+    }
+    deeds.hit(verdict.slot);
+    true
+}
+
+/// What the rules say, in a word that fits a register.
+///
+/// ```text
+/// 63..32      7..0
+/// parameter   deed, or NO_RULE
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome(pub u64);
+
+impl Outcome {
+    /// No rule decides.
+    pub const NO_RULE: Self = Self::new(0xff, 0);
+    pub const MALFORMED: Self = Self::new(deed::MALFORMED, 0);
+
+    #[inline(always)]
+    pub const fn new(deed: u8, parameter: u32) -> Self {
+        Self((parameter as u64) << 32 | deed as u64)
+    }
+
+    #[inline(always)]
+    pub const fn deed(self) -> u8 {
+        self.0 as u8
+    }
+
+    #[inline(always)]
+    pub const fn parameter(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// Judges a packet by its key. `kind` is a [`Kind`](classify::Kind) as a number, which the verifier need not know.
+#[inline(always)]
+pub fn judge(tables: &impl Tables, effects: &mut impl Effects, kind: u32, key: &Key) -> Outcome {
+    let mut found = Found { order: effects.opaque(NOTHING), at: 0 };
+    for tree in 0..MOST_TREES {
+        if tree < effects.trees() {
+            let other = first_match(tables, root(kind, tree), key);
+            if other.order < found.order {
+                found = other;
+            }
+            found = Found { order: effects.opaque(found.order), at: found.at };
+        }
+    }
+    if effects.has_others() {
+        let mut goes_on = true;
+        each_match(tables, root(kind, EACH), key, found.order, |at| {
+            goes_on = effects.act(at);
+            goes_on
+        });
+        if !goes_on {
+            return Outcome::new(deed::LIMIT, 0);
+        }
+    }
+    if found.order == NOTHING {
+        return Outcome::NO_RULE;
+    }
+    let Some(cell) = tables.cell(found.at) else { return Outcome::NO_RULE };
+    let verdict = cell.as_verdict();
+    effects.hit(verdict.slot);
+    Outcome::new(verdict.action as u8, verdict.parameter)
+}
