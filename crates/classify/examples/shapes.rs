@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use classify::{BoxRule, Condition, Forest, Kind, Lists, Tables as _, Test, Verdict, first_match};
-use testkit::rulesets::{Family, FiveTuple, first_match as model, rules, trace};
+use rulesets::{Family, FiveTuple, first_match as model, rules, trace};
 
 fn boxed(rule: &FiveTuple, order: u32) -> BoxRule {
     let mut conditions = Vec::new();

@@ -3,7 +3,6 @@
 pub mod frames;
 pub mod prefixes;
 pub mod random;
-pub mod rulesets;
 pub mod sections;
 pub mod vectors;
 pub mod world;

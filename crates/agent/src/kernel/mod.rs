@@ -12,7 +12,7 @@ use engine::Mode;
 use policy::Contents;
 
 pub use self::{
-    real::{Real, write_whole},
+    real::{Real, fill, write_whole},
     table::{HostTable, Table},
 };
 use crate::{desired::Program, error::Error};

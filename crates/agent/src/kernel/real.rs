@@ -55,6 +55,61 @@ impl Real {
     }
 }
 
+fn ifindex(interface: &str) -> Result<Option<u32>, Error> {
+    match engine::ifindex(interface) {
+        Ok(ifindex) => Ok(Some(ifindex)),
+        Err(engine::Error::NoInterface(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes what a map is to hold. Of a prefix table, what later changes need.
+pub fn fill(
+    maps: &BTreeMap<String, Arc<Map>>,
+    name: &str,
+    contents: &Contents,
+) -> Result<Option<HostTable>, Error> {
+    let map = &maps[name];
+    match contents {
+        Contents::Prefixes(table) => return Ok(Some(build(maps, name, table)?)),
+        Contents::Entries { entries, .. } => {
+            for (key, value) in entries {
+                map.set_raw(key, value)?;
+            }
+        }
+        Contents::Ports { ports, .. } => {
+            for (key, interface) in ports {
+                if let Some(ifindex) = ifindex(interface)? {
+                    enter(map, key, ifindex)?;
+                }
+            }
+        }
+        Contents::PortsByIndex { names, .. } => {
+            for interface in names {
+                if let Some(ifindex) = ifindex(interface)? {
+                    enter(map, &ifindex.to_ne_bytes(), ifindex)?;
+                }
+            }
+        }
+        Contents::Array { element, bytes } => write_array(map, *element, bytes)?,
+        Contents::Carried { .. } => {}
+    }
+    Ok(None)
+}
+
+fn write_array(map: &Map, element: usize, bytes: &[u8]) -> Result<(), Error> {
+    let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes")));
+    match element {
+        8 => map.mapped::<u64>()?.iter_mut().zip(words).for_each(|(to, word)| *to = word),
+        16 => {
+            let mut mapped = map.mapped::<[u64; 2]>()?;
+            mapped.as_flattened_mut().iter_mut().zip(words).for_each(|(to, word)| *to = word);
+        }
+        other => unreachable!("array elements of {other} bytes"),
+    }
+    Ok(())
+}
+
 impl Kernel for Real {
     type Map = Arc<Map>;
     type Program = engine::Program;
@@ -77,43 +132,7 @@ impl Kernel for Real {
         contents: &Contents,
     ) -> Result<Option<HostTable>, Error> {
         self.operation();
-        let map = &maps[name];
-        match contents {
-            Contents::Prefixes(table) => return Ok(Some(build(maps, name, table)?)),
-            Contents::Entries { entries, .. } => {
-                for (key, value) in entries {
-                    map.set_raw(key, value)?;
-                }
-            }
-            Contents::Ports { ports, .. } => {
-                for (key, interface) in ports {
-                    if let Some(ifindex) = self.ifindex(interface)? {
-                        enter(map, key, ifindex)?;
-                    }
-                }
-            }
-            Contents::PortsByIndex { names, .. } => {
-                for interface in names {
-                    if let Some(ifindex) = self.ifindex(interface)? {
-                        enter(map, &ifindex.to_ne_bytes(), ifindex)?;
-                    }
-                }
-            }
-            Contents::Array { element, bytes } => {
-                let words =
-                    bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("eight")));
-                match element {
-                    8 => map.mapped::<u64>()?.iter_mut().zip(words).for_each(|(to, word)| *to = word),
-                    16 => {
-                        let mut mapped = map.mapped::<[u64; 2]>()?;
-                        mapped.as_flattened_mut().iter_mut().zip(words).for_each(|(to, word)| *to = word);
-                    }
-                    other => unreachable!("array elements of {other} bytes"),
-                }
-            }
-            Contents::Carried { .. } => {}
-        }
-        Ok(None)
+        fill(maps, name, contents)
     }
 
     fn adopt(&mut self, maps: &Maps<Self>, name: &str, contents: &Contents) -> Result<HostTable, Error> {
@@ -199,11 +218,7 @@ impl Kernel for Real {
     }
 
     fn ifindex(&mut self, interface: &str) -> Result<Option<u32>, Error> {
-        match engine::ifindex(interface) {
-            Ok(ifindex) => Ok(Some(ifindex)),
-            Err(engine::Error::NoInterface(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        ifindex(interface)
     }
 
     fn pin_map(&mut self, map: &Arc<Map>, path: &str) -> Result<(), Error> {

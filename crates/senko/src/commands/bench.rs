@@ -7,6 +7,7 @@ mod lists;
 mod measure;
 mod objects;
 mod report;
+mod rules;
 mod suite;
 
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<u8, Failure> {
     let mut report = Report::new(args.only.clone());
     if args.objects.is_empty() {
         suite::run(&mut report)?;
+        rules::run(&mut report)?;
         gateway::run(&mut report)?;
     } else {
         for path in &args.objects {

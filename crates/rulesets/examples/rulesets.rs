@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use testkit::rulesets::{Family, first_match, rules, statistics, trace};
+use rulesets::{Family, first_match, rules, statistics, trace};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -7,7 +7,7 @@
 //! What is known of the numbers and what is a guess stands in `profile.rs`.
 //!
 //! ```
-//! use testkit::rulesets::{Family, first_match, rules, trace};
+//! use rulesets::{Family, first_match, rules, trace};
 //!
 //! let rules = rules(Family::Acl, 1000, 7);
 //! let packets = trace(&rules, 5000, 7);

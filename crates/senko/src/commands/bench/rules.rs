@@ -1,0 +1,154 @@
+//! Rules: what a packet pays for so many of them, and what compiling and applying them takes.
+
+use std::{collections::BTreeMap, os::fd::AsRawFd as _, path::Path, time::Instant};
+
+use abi::Action;
+use agent::{
+    config::{self, Memory},
+    gateway,
+    kernel::fill,
+    plan::MapSizes,
+};
+use engine::{LoadChoices, LoadedObject, Program, data_path};
+use rulesets::{Family, rules, trace};
+
+use super::{
+    frames, measure,
+    report::{Report, Row},
+};
+use crate::failure::Failure;
+
+/// Packets of a trace, as the bench object has room for them.
+const PACKETS: usize = 1 << 17;
+
+/// Rules, and nanoseconds over the floor that they may take: of `acl`, and for the others half as much again.
+const BARS: [(usize, &str, f64); 4] =
+    [(10, "10", 25.0), (1000, "1 000", 50.0), (10_000, "10 000", 80.0), (100_000, "100 000", 150.0)];
+
+const NO_RULES: &str = "rules: none, parse and default accept";
+
+pub fn run(report: &mut Report) -> Result<(), Failure> {
+    if report.wants(NO_RULES) {
+        let ruled = Ruled::new(&[])?;
+        // One packet of a trace of one rule, so that what is judged is the same as below.
+        let list = rules(Family::Acl, 10, 1);
+        let (floor, ns) = time(&ruled.program, &trace(&list, PACKETS, 1))?;
+        report.push(Row::over_floor(NO_RULES.into(), ns, floor, Some(12.0)));
+    }
+    for (family, name, share) in
+        [(Family::Acl, "acl", 1.0), (Family::Firewall, "fw", 1.5), (Family::IpChain, "ipc", 1.5)]
+    {
+        for (count, words, most) in BARS {
+            let row = format!("rules: {words} like {name}");
+            if !report.wants(&row) {
+                continue;
+            }
+            let list = rules(family, count, 1);
+            let texts: Vec<String> = list.iter().map(rulesets::FiveTuple::text).collect();
+            let Ok(ruled) = Ruled::new(&texts) else {
+                report.push(Row::at_most(&row, 1.0, "refused", 0.0));
+                continue;
+            };
+            let packets = shuffled(trace(&list, PACKETS, 1));
+            let (floor, ns) = time(&ruled.program, &packets)?;
+            report.push(Row::over_floor(row.clone(), ns, floor, Some(most * share)));
+            // The bars of compiling are of 10 000 and 100 000 rules.
+            let most = match count {
+                10_000 => Some((0.3, 16.0)),
+                100_000 => Some((5.0, 256.0)),
+                _ => None,
+            };
+            let (compile, tables) = (format!("{row}: compile and load"), format!("{row}: tables"));
+            match most {
+                Some((seconds, megabytes)) => {
+                    report.push(Row::at_most(&compile, ruled.seconds * 1e3, "ms", seconds * 1e3));
+                    report.push(Row::at_most(&tables, ruled.bytes as f64 / 1e6, "MB", megabytes));
+                }
+                None => {
+                    report.push(Row::measured(&compile, ruled.seconds * 1e3, "ms"));
+                    report.push(Row::measured(&tables, ruled.bytes as f64 / 1e6, "MB"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A gateway's program with rules, as it would load it.
+struct Ruled {
+    program: Program,
+    /// From the text to the loaded program.
+    seconds: f64,
+    /// Of the trees.
+    bytes: usize,
+}
+
+impl Ruled {
+    fn new(rules: &[String]) -> Result<Self, Failure> {
+        let mut text = String::from("[[interface]]\nname = \"bench\"\n\n[firewall]\nrules = [\n");
+        for rule in rules {
+            text.extend(["  \"", rule, "\",\n"]);
+        }
+        text.push_str("]\n");
+        let begun = Instant::now();
+        let path = "/senko.toml";
+        let outcome =
+            config::read(&Memory::new([(path, text.as_str())]), Path::new(path), config::functions());
+        let unsound = || {
+            let what =
+                outcome.problems.iter().next().map_or_else(String::new, |problem| problem.message.clone());
+            Failure::failed(format!("the bench's rules are not sound: {what}"), None)
+        };
+        let mut config = outcome.config.ok_or_else(unsound)?;
+        let desired = gateway::compile(&mut config, &agent::edits::Edits::default(), None, &[]);
+        let sizes = MapSizes { names: data_path::map_specs()?.into_keys().collect() };
+        let sizes: BTreeMap<String, u32> =
+            desired.maps.iter().flat_map(|(name, contents)| sizes.of(name, contents)).collect();
+        let maps = data_path::create_maps(&sizes, &BTreeMap::new())?;
+        let mut bytes = 0;
+        for (name, contents) in &desired.maps {
+            fill(&maps, name, contents)?;
+            if let policy::Contents::Array { bytes: own, .. } = contents {
+                bytes += own.len();
+            }
+        }
+        let program = desired.programs.first().ok_or_else(|| Failure::failed("no program", None))?;
+        let program = data_path::load_program(program.globals(false), false, &maps)?;
+        Ok(Self { program, seconds: begun.elapsed().as_secs_f64(), bytes })
+    }
+}
+
+/// Nanoseconds a packet: of packets that are made and dropped, and of packets that are made and judged.
+fn time(program: &Program, packets: &[[u32; 5]]) -> Result<(f64, f64), Failure> {
+    let floor = engine::floor(Action::Drop)?;
+    let bare = maker(packets, &floor)?;
+    let judged = maker(packets, program)?;
+    let programs = [bare.program("next_of_trace")?, judged.program("next_of_trace")?];
+    let (_, figures) = measure::in_turn(&programs, &frames::udp_v4([2, 0, 0, 0, 0, 2]))?;
+    Ok((figures[0], figures[1]))
+}
+
+/// The program that makes the packets and hands them on.
+fn maker(packets: &[[u32; 5]], next: &Program) -> Result<LoadedObject, Failure> {
+    let choices = LoadChoices { programs: vec!["next_of_trace".into()], ..LoadChoices::default() };
+    let object = engine::load_rivals(&choices)?;
+    let map = object.map("TRACE")?;
+    for (packet, at) in packets.iter().cycle().take(PACKETS).zip(0_u32..) {
+        map.set(&at, packet)?;
+    }
+    let fd = next.fd().as_raw_fd();
+    object.map("NEXT")?.set(&0_u32, &fd)?;
+    Ok(object)
+}
+
+/// In another order: that of the rules would let neighbours share what the caches hold.
+fn shuffled(mut packets: Vec<[u32; 5]>) -> Vec<[u32; 5]> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for at in (1..packets.len()).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        packets.swap(at, (state % (at as u64 + 1)) as usize);
+    }
+    packets
+}
