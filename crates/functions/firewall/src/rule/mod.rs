@@ -1,18 +1,18 @@
 //! The rule language: what is written in `rules = [...]`, and what it means. docs/rules.md is its manual.
 
 pub mod ast;
-mod check;
+pub(crate) mod check;
 mod elements;
-mod head;
-mod names;
-mod numbers;
+pub(crate) mod head;
+pub(crate) mod names;
+pub(crate) mod numbers;
 mod place;
 mod read;
 mod shadow;
 mod text;
 mod token;
 mod values;
-mod words;
+pub(crate) mod words;
 
 pub use place::Place;
 pub use read::read;
