@@ -28,6 +28,17 @@ pub enum CidrError {
     HostBits { text: String, meant: Cidr },
 }
 
+impl Cidr {
+    /// Whether all addresses of another prefix are in this one.
+    pub fn contains(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::V4(outer), Self::V4(inner)) => outer.len() <= inner.len() && outer.contains(inner.addr()),
+            (Self::V6(outer), Self::V6(inner)) => outer.len() <= inner.len() && outer.contains(inner.addr()),
+            _ => false,
+        }
+    }
+}
+
 impl FromStr for Cidr {
     type Err = CidrError;
 
@@ -163,6 +174,22 @@ mod tests {
             }
         }
         assert!(taken > 100_000, "{taken}");
+    }
+
+    #[test]
+    fn a_prefix_contains_itself_and_what_is_within() {
+        for (outer, inner, expected) in [
+            ("10.0.0.0/8", "10.1.0.0/16", true),
+            ("10.0.0.0/8", "10.0.0.0/8", true),
+            ("10.1.0.0/16", "10.0.0.0/8", false),
+            ("10.0.0.0/8", "11.0.0.0/16", false),
+            ("0.0.0.0/0", "::1", false),
+            ("2001:db8::/32", "2001:db8::1", true),
+            ("2001:db8::1", "2001:db8::/32", false),
+        ] {
+            let cidr = |text: &str| text.parse::<Cidr>().expect("a prefix");
+            assert_eq!(cidr(outer).contains(cidr(inner)), expected, "{outer} {inner}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub mod config;
 #[cfg(not(target_arch = "bpf"))]
 pub mod control;
 #[cfg(not(target_arch = "bpf"))]
+pub mod import;
+#[cfg(not(target_arch = "bpf"))]
 pub mod list;
 #[cfg(not(target_arch = "bpf"))]
 pub mod model;

@@ -133,7 +133,7 @@ fn set_lists(compiled: &Compiled, world: &World<'_>) -> (ListV4, ListV6) {
             }
             continue;
         }
-        while around.last().is_some_and(|(outer, _)| !crate::rule::contains(*outer, prefix)) {
+        while around.last().is_some_and(|(outer, _)| !outer.contains(prefix)) {
             around.pop();
         }
         let bits = bits | around.last().map_or(0, |(_, bits)| *bits);
@@ -162,9 +162,7 @@ pub fn answers(compiled: Option<&Compiled>, world: &World<'_>, prefix: Cidr) -> 
             Source::Named(name) => {
                 world.sets.get(name).map_or((false, false), |set| (covers(set, prefix), set.contains(prefix)))
             }
-            Source::Listed(list) => {
-                (list.iter().any(|outer| crate::rule::contains(*outer, prefix)), list.contains(&prefix))
-            }
+            Source::Listed(list) => (list.iter().any(|outer| outer.contains(prefix)), list.contains(&prefix)),
         };
         bits |= u32::from(covers) << number;
         is_there |= has;
@@ -193,7 +191,7 @@ pub fn affected(compiled: Option<&Compiled>, world: &World<'_>, prefix: Cidr) ->
     let mut inside: BTreeMap<Cidr, ()> = BTreeMap::new();
     for source in &compiled.lowered.sets {
         let mut add = |other: Cidr| {
-            if other != prefix && crate::rule::contains(prefix, other) {
+            if other != prefix && prefix.contains(other) {
                 inside.insert(other, ());
             }
         };
@@ -233,6 +231,5 @@ fn within<P: Copy>(
 ) {
     let first = list.partition_point(|own| !begins(*own));
     let rest = list[first..].iter().map(|own| cidr(*own));
-    rest.take_while(|own| crate::rule::contains(prefix, *own) || crate::rule::contains(*own, prefix))
-        .for_each(add);
+    rest.take_while(|own| prefix.contains(*own) || own.contains(prefix)).for_each(add);
 }

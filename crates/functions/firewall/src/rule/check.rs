@@ -13,8 +13,8 @@ use crate::rule::{
 const NAMED: usize = 8;
 
 /// Bits of the families of IP.
-pub(super) const V4: u8 = 1;
-pub(super) const V6: u8 = 2;
+pub const V4: u8 = 1;
+pub const V6: u8 = 2;
 
 /// Says what is wrong with the meaning of a rule, and what of it is empty.
 pub fn check(rule: &Rule, world: &World<'_>, problems: &mut Problems) {
@@ -43,7 +43,7 @@ impl Match {
 }
 
 impl Rule {
-    pub(super) fn condition(&self, field: Field) -> Option<&Match> {
+    pub(crate) fn condition(&self, field: Field) -> Option<&Match> {
         self.matches.iter().find(|condition| condition.field == field)
     }
 }
@@ -85,7 +85,7 @@ fn once_each(rule: &Rule, problems: &mut Problems) {
 fn something_is_left(condition: &Match, problems: &mut Problems) {
     let is_all = match &condition.values {
         Values::Ranges(ranges) => {
-            let most = Numbers::of(condition.field).map_or(u32::MAX, |numbers| numbers.most);
+            let most = Numbers::most(condition.field);
             matches!(&ranges[..], [range] if *range.start() == 0 && *range.end() >= most)
         }
         Values::Flags(flags) => {
@@ -223,7 +223,7 @@ fn families_covered(condition: &Match) -> u8 {
 }
 
 /// Families of IP whose packets can meet a condition; `None`: packets that are not IP can, too.
-pub(super) fn families(condition: &Match, sets: &Sets) -> Option<u8> {
+pub fn families(condition: &Match, sets: &Sets) -> Option<u8> {
     let of = |v4: bool, v6: bool| (u8::from(v4) * V4) | (u8::from(v6) * V6);
     Some(match (&condition.field, &condition.values) {
         (Field::Vlan | Field::SourceMac | Field::DestinationMac | Field::Interface, _) => return None,

@@ -9,7 +9,6 @@ use prefix::{PrefixV4, PrefixV6};
 use super::{
     alternatives::{Conjunction, Conjunctions, both, field, of_words, ranges},
     ast::{Action, Field, LimitKey, Match, Rule, Values},
-    shadow::contains,
 };
 use crate::{
     key::{ask, word},
@@ -295,7 +294,7 @@ fn outermost(mut prefixes: Vec<Cidr>) -> Vec<Cidr> {
     prefixes.sort_unstable();
     let mut kept: Vec<Cidr> = Vec::new();
     for prefix in prefixes {
-        if !kept.iter().any(|outer| contains(*outer, prefix)) {
+        if !kept.iter().any(|outer| outer.contains(prefix)) {
             kept.push(prefix);
         }
     }

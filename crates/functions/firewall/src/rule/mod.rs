@@ -2,21 +2,21 @@
 
 mod alternatives;
 pub mod ast;
-mod check;
+pub(crate) mod check;
 pub mod compile;
 mod elements;
-mod head;
+pub(crate) mod head;
 pub mod lower;
-mod names;
-mod numbers;
+pub(crate) mod names;
+pub(crate) mod numbers;
 mod place;
 mod read;
 mod shadow;
 mod text;
 mod token;
 mod values;
-mod words;
+pub(crate) mod words;
 
 pub use place::Place;
 pub use read::read;
-pub use shadow::{contains, shadowed};
+pub use shadow::shadowed;

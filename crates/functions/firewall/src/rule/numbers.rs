@@ -38,6 +38,11 @@ impl Numbers {
         };
         Some(Self { noun, most, names })
     }
+
+    /// The largest number of a field.
+    pub fn most(field: Field) -> u32 {
+        Self::of(field).map_or(u32::MAX, |numbers| numbers.most)
+    }
 }
 
 /// Sorted, without overlaps; neighbours are one range.
@@ -53,6 +58,20 @@ pub fn merged(mut ranges: Vec<RangeInclusive<u32>>) -> Vec<RangeInclusive<u32>> 
         }
     }
     kept
+}
+
+/// All other numbers up to the largest; ranges are sorted and without overlaps.
+pub fn complement(ranges: &[RangeInclusive<u32>], most: u32) -> Vec<RangeInclusive<u32>> {
+    let mut others = Vec::with_capacity(ranges.len() + 1);
+    let mut next = Some(0);
+    for range in ranges {
+        if let Some(start) = next.filter(|start| start < range.start()) {
+            others.push(start..=range.start() - 1);
+        }
+        next = range.end().checked_add(1);
+    }
+    others.extend(next.filter(|start| *start <= most).map(|start| start..=most));
+    others
 }
 
 impl Reader<'_, '_> {

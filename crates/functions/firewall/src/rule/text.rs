@@ -167,7 +167,7 @@ fn number(field: Field, range: &RangeInclusive<u32>, icmp: Option<Icmp>) -> Stri
         };
     }
     let compares = matches!(field, Field::Length | Field::Ttl);
-    let most = Numbers::of(field).map_or(u32::MAX, |numbers| numbers.most);
+    let most = Numbers::most(field);
     match (first, last) {
         (0, last) if compares && last < most => format!("< {}", last + 1),
         (first @ 1.., last) if compares && last == most => format!("> {}", first - 1),

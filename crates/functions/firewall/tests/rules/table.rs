@@ -75,3 +75,29 @@ fn a_long_line_is_no_danger() {
         assert!(said(&scene, &format!("drop {text}")).0.is_none(), "{word}");
     }
 }
+
+/// What the manual shows works as it stands there.
+#[test]
+fn examples_of_the_manual_are_rules() {
+    let manual = include_str!("../../../../../docs/rules.md");
+    let scene = scene();
+    let mut seen = 0;
+    let mut works = |text: &str| {
+        let (rule, problems) = said(&scene, text);
+        assert!(rule.is_some() && problems.is_empty(), "{text}: {problems:?}");
+        seen += 1;
+    };
+    for line in manual.lines() {
+        if let Some(rule) = line.strip_prefix("  \"").and_then(|line| line.strip_suffix("\",")) {
+            works(rule);
+        }
+        // The last column of conditions.
+        let example = line.strip_suffix("` |").and_then(|line| line.rsplit_once("| `"));
+        if let Some((_, example)) = example {
+            let is_whole = ["accept", "drop"].iter().any(|action| example.starts_with(action));
+            let protocol = if example.starts_with("from") { "tcp " } else { "" };
+            works(&if is_whole { example.to_owned() } else { format!("drop {protocol}{example}") });
+        }
+    }
+    assert_eq!(seen, 6 + 17);
+}

@@ -50,6 +50,21 @@ pub fn run(report: &mut Report) -> Result<(), Failure> {
                 continue;
             };
             let packets = shuffled(trace(&list, PACKETS, 1));
+            if std::env::var("DBG").is_ok() {
+                for p in [
+                    &packets[..1],
+                    &packets[1..2],
+                    &packets[2..3],
+                    &packets[..2],
+                    &packets[..4],
+                    &packets[..8],
+                    &packets[..32],
+                    &packets[..512],
+                ] {
+                    let (floor, ns) = time(&ruled.program, p)?;
+                    eprintln!("{} packets: {:.1} over {floor:.1}  {:?}", p.len(), ns - floor, p[0]);
+                }
+            }
             let (floor, ns) = time(&ruled.program, &packets)?;
             report.push(Row::over_floor(row.clone(), ns, floor, Some(most * share)));
             // The bars of compiling are of 10 000 and 100 000 rules.

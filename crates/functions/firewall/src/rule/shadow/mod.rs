@@ -4,8 +4,6 @@ mod index;
 mod names;
 mod region;
 
-pub use region::contains;
-
 use policy::{Problems, Sets, words::shown};
 
 use crate::rule::{

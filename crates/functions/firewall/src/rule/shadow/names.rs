@@ -8,7 +8,7 @@ use crate::rule::{
     check::V4,
     shadow::{
         index::Fast,
-        region::{Constraint, Region, contains, small},
+        region::{Constraint, Region, small},
     },
 };
 
@@ -55,7 +55,7 @@ impl<'a> Names<'a> {
         let mut open: Vec<(Cidr, u32)> = Vec::new();
         for (prefix, rule) in list {
             if prefixes.last() != Some(&prefix) {
-                while open.pop_if(|(outer, _)| !contains(*outer, prefix)).is_some() {}
+                while open.pop_if(|(outer, _)| !outer.contains(prefix)).is_some() {}
                 around.push(open.last().map_or(ANY, |(_, number)| *number));
                 prefixes.push(prefix);
                 open.push((prefix, prefixes.len() as u32));

@@ -9,7 +9,7 @@ use prefix::{PrefixV4, PrefixV6};
 use crate::rule::{
     ast::{Field, Match, Rule, Values},
     check::{self, V4, V6},
-    numbers::Numbers,
+    numbers::{Numbers, complement},
 };
 
 /// A set of more elements than this is compared by its name alone.
@@ -187,7 +187,9 @@ impl<'a> Constraint<'a> {
                 let versions = [4, 6].into_iter().filter(|version| condition.allows(*version));
                 Self::Numbers(versions.map(|version| version..=version).collect())
             }
-            Values::Ranges(ranges) if negated => Self::Numbers(complement(ranges, condition.field).into()),
+            Values::Ranges(ranges) if negated => {
+                Self::Numbers(complement(ranges, Numbers::most(condition.field)).into())
+            }
             Values::Ranges(ranges) => Self::Numbers(Cow::Borrowed(ranges)),
             Values::Present => {
                 let value = u32::from(!negated);
@@ -225,21 +227,6 @@ const fn bit(field: Field) -> u32 {
     1 << field as u32
 }
 
-/// All other numbers of a field.
-fn complement(ranges: &[RangeInclusive<u32>], field: Field) -> Vec<RangeInclusive<u32>> {
-    let most = Numbers::of(field).map_or(u32::MAX, |numbers| numbers.most);
-    let mut others = Vec::with_capacity(ranges.len() + 1);
-    let mut next = Some(0);
-    for range in ranges {
-        if let Some(start) = next.filter(|start| start < range.start()) {
-            others.push(start..=range.start() - 1);
-        }
-        next = range.end().checked_add(1);
-    }
-    others.extend(next.filter(|start| *start <= most).map(|start| start..=most));
-    others
-}
-
 /// Both are sorted and without overlaps or neighbours.
 fn numbers_within(inner: &[RangeInclusive<u32>], outer: &[RangeInclusive<u32>]) -> bool {
     inner.iter().all(|inner| {
@@ -266,7 +253,7 @@ fn prefixes_within(inner: &Among<&What>, outer: &Among<&What>, sets: &Sets) -> b
 fn is_covered(what: &What, by: &[&What], sets: &Sets) -> bool {
     match what {
         What::Prefix(prefix) => by.iter().any(|outer| match outer {
-            What::Prefix(outer) => contains(*outer, *prefix),
+            What::Prefix(outer) => outer.contains(*prefix),
             What::Set(name) => sets.get(name).is_some_and(|set| covers(set, *prefix)),
         }),
         What::Set(name) => {
@@ -279,7 +266,7 @@ fn is_covered(what: &What, by: &[&What], sets: &Sets) -> bool {
 
 fn are_disjoint(inner: &[&What], outer: &[&What], sets: &Sets) -> bool {
     let (Some(inner), Some(outer)) = (expanded(inner, sets), expanded(outer, sets)) else { return false };
-    let overlap = |a: Cidr, b: Cidr| contains(a, b) || contains(b, a);
+    let overlap = |a: Cidr, b: Cidr| a.contains(b) || b.contains(a);
     inner.len() * outer.len() <= PAIRS
         && !inner.iter().any(|inner| outer.iter().any(|outer| overlap(*inner, *outer)))
 }
@@ -312,12 +299,4 @@ fn covers(set: &Set, prefix: Cidr) -> bool {
         Cidr::V6(prefix) => prefix.len(),
     };
     (0..=length).any(|length| around(length).is_some_and(|around| set.contains(around)))
-}
-
-pub fn contains(outer: Cidr, inner: Cidr) -> bool {
-    match (outer, inner) {
-        (Cidr::V4(outer), Cidr::V4(inner)) => outer.len() <= inner.len() && outer.contains(inner.addr()),
-        (Cidr::V6(outer), Cidr::V6(inner)) => outer.len() <= inner.len() && outer.contains(inner.addr()),
-        _ => false,
-    }
 }
