@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     BoxRule, Cell, Condition, Key, Kind, Slot, Tables, Test,
     build::{BuildError, Builder},
-    kind::ROOTS,
+    kind::{ALL_ROOTS, ROOTS},
     walk::{self, WORDS},
 };
 
@@ -48,7 +48,7 @@ pub const PAIR: [std::ops::Range<u8>; 2] = [0..4, 4..8];
 impl Forest {
     /// Compiles the rules of all kinds; `most_bytes`: memory they may take.
     pub fn build(lists: &[Lists; 3], most_bytes: usize) -> Result<Self, BuildError> {
-        let mut done = Builder::new(ROOTS * Kind::ALL.len() as u32, most_bytes);
+        let mut done = Builder::new(ALL_ROOTS, most_bytes);
         let mut shape = Shape::default();
         for (kind, lists) in Kind::ALL.into_iter().zip(lists) {
             let rules = (0..lists.each.len() as u32).collect();
@@ -192,7 +192,18 @@ struct Counting<'a> {
     cells: std::cell::Cell<u64>,
 }
 
+impl Arrays {
+    /// The roots, and [`Slot::leaf`] of nothing in the room that is to spare.
+    pub fn roots(&self) -> [Slot; ALL_ROOTS as usize] {
+        std::array::from_fn(|index| self.slots.get(index).copied().unwrap_or(Slot::leaf(0)))
+    }
+}
+
 impl Tables for Arrays {
+    fn root(&self, index: u32) -> Slot {
+        self.slots.get(index as usize).copied().unwrap_or(Slot::leaf(0))
+    }
+
     fn slot(&self, index: u32) -> Option<Slot> {
         self.slots.get(index as usize).copied()
     }
@@ -203,6 +214,10 @@ impl Tables for Arrays {
 }
 
 impl Tables for Counting<'_> {
+    fn root(&self, index: u32) -> Slot {
+        self.arrays.root(index)
+    }
+
     fn slot(&self, index: u32) -> Option<Slot> {
         self.slots.set(self.slots.get() + 1);
         self.arrays.slot(index)

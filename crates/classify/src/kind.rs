@@ -43,3 +43,8 @@ impl Kind {
 pub const fn root(kind: u32, tree: u32) -> u32 {
     kind * ROOTS + tree
 }
+
+/// Roots that there are, with room to spare up to a power of two.
+pub const ALL_ROOTS: u32 = 16;
+
+const _: () = assert!(ROOTS * Kind::ALL.len() as u32 <= ALL_ROOTS);

@@ -22,11 +22,9 @@ mod leaf;
 pub mod model;
 
 pub use cell::{Cell, NOTHING, Verdict};
-pub use kind::{EACH, Kind, MOST_TREES, root};
+pub use kind::{ALL_ROOTS, EACH, Kind, MOST_TREES, root};
 pub use slot::Slot;
-pub use walk::{
-    Found, Key, MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS, Tables, WORDS, each_match, first_match,
-};
+pub use walk::{Key, MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS, Tables, WORDS, each_match, first_match};
 
 #[cfg(not(target_arch = "bpf"))]
 pub use {

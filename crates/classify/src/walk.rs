@@ -1,6 +1,6 @@
 //! The way of a key through a tree, in the kernel and on the host.
 
-use crate::{Cell, NOTHING, Slot};
+use crate::{Cell, Slot};
 
 /// Words of a key.
 pub const WORDS: usize = 32;
@@ -19,26 +19,16 @@ pub const MOST_CELLS_OF_EACH: u32 = 48;
 
 /// The arrays that trees are in. `None` for an index past the end.
 pub trait Tables {
+    /// A tree's root; see [`root`](crate::root).
+    fn root(&self, index: u32) -> Slot;
     fn slot(&self, index: u32) -> Option<Slot>;
     fn cell(&self, index: u32) -> Option<&Cell>;
-}
-
-/// A rule that matched, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
-    pub order: u32,
-    /// The cell with the rest of the verdict.
-    pub at: u32,
-}
-
-impl Found {
-    pub const NOTHING: Self = Self { order: NOTHING, at: 0 };
 }
 
 /// The leaf's first cell; cell 0 ends a leaf at once.
 #[inline(always)]
 fn leaf(tables: &impl Tables, root: u32, key: &Key) -> u32 {
-    let Some(mut slot) = tables.slot(root) else { return 0 };
+    let mut slot = tables.root(root);
     for _ in 0..MOST_STEPS {
         if slot.is_leaf() {
             break;
@@ -50,18 +40,18 @@ fn leaf(tables: &impl Tables, root: u32, key: &Key) -> u32 {
     if slot.is_leaf() { slot.base() } else { 0 }
 }
 
-/// The first rule of the tree that matches.
+/// The verdict of the tree's first rule that matches, or the end of the leaf, whose order is [`NOTHING`](crate::NOTHING).
 #[inline(always)]
-pub fn first_match(tables: &impl Tables, root: u32, key: &Key) -> Found {
+pub fn first_match<'a>(tables: &'a impl Tables, root: u32, key: &Key) -> Option<&'a Cell> {
     let mut at = leaf(tables, root, key);
     for _ in 0..MOST_CELLS {
-        let Some(cell) = tables.cell(at) else { break };
+        let cell = tables.cell(at)?;
         if cell.is_verdict() {
-            return Found { order: cell.low, at };
+            return Some(cell);
         }
         at += if cell.holds(key[cell.word() & (WORDS - 1)]) { 1 } else { cell.skip() };
     }
-    Found::NOTHING
+    None
 }
 
 /// Every box of the tree that matches and stands before `before`, in their order, as long as `each`, which gets the cell of

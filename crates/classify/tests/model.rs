@@ -92,10 +92,10 @@ fn build(first: &[BoxRule], each: &[BoxRule]) -> Result<Forest, BuildError> {
 }
 
 fn first(arrays: &Arrays, trees: u32, key: &Key) -> Option<u32> {
-    let found = (0..trees).map(|tree| first_match(arrays, Kind::V4.root(tree), key));
+    let found =
+        (0..trees).map(|tree| first_match(arrays, Kind::V4.root(tree), key).expect("a leaf").as_verdict());
     let found = found.min_by_key(|found| found.order).filter(|found| found.order != NOTHING)?;
-    let verdict = arrays.cell(found.at).expect("a cell").as_verdict();
-    assert_eq!((verdict.order, verdict.slot), (found.order, found.order + 7));
+    assert_eq!((found.slot, found.action), (found.order + 7, found.order as u16));
     Some(found.order)
 }
 
@@ -124,7 +124,10 @@ fn trees_mean_what_the_list_means() {
             let mut expected = model::each_match(&effects, &key);
             expected.retain(|order| *order < before);
             prop_assert_eq!(orders, expected);
-            prop_assert_eq!(first_match(&forest.arrays, Kind::V6.root(0), &key).order, NOTHING);
+            prop_assert_eq!(
+                first_match(&forest.arrays, Kind::V6.root(0), &key).expect("a leaf").low,
+                NOTHING
+            );
         }
         Ok(())
     });

@@ -1,5 +1,7 @@
 //! The prefix tables and hit counters in the kernel.
 
+use core::ptr;
+
 use abi::{Action, Step};
 use aya_ebpf::{
     Global,
@@ -9,7 +11,7 @@ use aya_ebpf::{
     macros::btf_map,
     programs::XdpContext,
 };
-use classify::{Cell, Key, Kind, Slot};
+use classify::{ALL_ROOTS, Cell, Key, Kind, Slot};
 use prefix::{LineV4, LineV6, Node, TablesV4, TablesV6};
 use wire::{Frame, Headers};
 
@@ -87,6 +89,10 @@ static FIREWALL_RULES: Global<u8> = Global::new(0);
 /// Trees of which the first match decides.
 #[unsafe(no_mangle)]
 static RULE_TREES: Global<u8> = Global::new(0);
+
+/// The trees' roots, by `classify::root`.
+#[unsafe(no_mangle)]
+static RULE_ROOTS: [u64; ALL_ROOTS as usize] = [0; ALL_ROOTS as usize];
 
 /// 1: there are rules that let the packet go on.
 #[unsafe(no_mangle)]
@@ -220,6 +226,13 @@ struct Compiled;
 
 impl classify::Tables for Compiled {
     #[inline(always)]
+    fn root(&self, index: u32) -> Slot {
+        let root = ptr::from_ref(&RULE_ROOTS).cast::<u64>().wrapping_add((index & (ALL_ROOTS - 1)) as usize);
+        // SAFETY: inside the array. Volatile: the loader writes it, which the compiler does not know.
+        Slot(unsafe { root.read_volatile() })
+    }
+
+    #[inline(always)]
     fn slot(&self, index: u32) -> Option<Slot> {
         RULE_SLOTS.get(index).map(|slot| Slot(*slot))
     }
@@ -249,17 +262,6 @@ impl Effects for Acting {
     #[inline(always)]
     fn hit(&mut self, slot: u32) {
         count(slot, self.bytes);
-    }
-
-    #[inline(always)]
-    fn opaque(&mut self, number: u32) -> u32 {
-        let Some(key) = own_key() else { return number };
-        let spare = &raw mut key[usize::from(word::SPARE)];
-        // SAFETY: a word of the key that is nothing else.
-        unsafe {
-            spare.write_volatile(number);
-            spare.read_volatile()
-        }
     }
 
     #[inline(always)]

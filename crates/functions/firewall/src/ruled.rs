@@ -37,6 +37,7 @@ pub fn tables(
         .global("FIREWALL_RULES", 1_u8)
         .global("FIREWALL_FRAGMENTS", section.fragments)
         .global("RULE_TREES", forest.shape.trees as u8)
+        .global("RULE_ROOTS", forest.arrays.roots().map(|slot| slot.0))
         .global("RULE_OTHERS", u8::from(has_others))
         .global("RULE_LOGS", u8::from(section.rules.iter().any(|rule| rule.log.is_some())))
         .global("RULE_ASKED", lowered.asked)

@@ -1,8 +1,8 @@
 //! What becomes of a packet under the rules: the first rule that decides, and what the rules before it do besides.
 
-use classify::{EACH, Found, Key, MOST_TREES, NOTHING, Tables, Verdict, each_match, first_match, root};
+use classify::{EACH, Key, MOST_TREES, NOTHING, Tables, Verdict, each_match, first_match, root};
 
-use crate::shared::deed;
+use crate::{key::word, shared::deed};
 
 /// What rules act upon.
 pub trait Effects {
@@ -13,10 +13,6 @@ pub trait Effects {
     fn has_others(&self) -> bool;
 
     fn hit(&mut self, slot: u32);
-
-    /// The same number, of which the verifier knows nothing: it would otherwise walk through what follows once for each
-    /// thing that it knows.
-    fn opaque(&mut self, number: u32) -> u32;
 
     /// Does what a rule that lets the packet go on does, by its verdict's cell. `false`: the packet does not go on, because it
     /// is one too many.
@@ -89,20 +85,21 @@ impl Outcome {
 
 /// Judges a packet by its key. `kind` is a [`Kind`](classify::Kind) as a number, which the verifier need not know.
 #[inline(always)]
-pub fn judge(tables: &impl Tables, effects: &mut impl Effects, kind: u32, key: &Key) -> Outcome {
-    let mut found = Found { order: effects.opaque(NOTHING), at: 0 };
+pub fn judge(tables: &impl Tables, effects: &mut impl Effects, kind: u32, key: &mut Key) -> Outcome {
+    let mut found = None;
+    let mut order = opaque(key, NOTHING);
     for tree in 0..MOST_TREES {
-        if tree < effects.trees() {
-            let other = first_match(tables, root(kind, tree), key);
-            if other.order < found.order {
-                found = other;
-            }
-            found = Found { order: effects.opaque(found.order), at: found.at };
+        if tree < effects.trees()
+            && let Some(other) = first_match(tables, root(kind, tree), key)
+            && other.low < order
+        {
+            found = Some(other);
+            order = opaque(key, other.low);
         }
     }
     if effects.has_others() {
         let mut goes_on = true;
-        each_match(tables, root(kind, EACH), key, found.order, |at| {
+        each_match(tables, root(kind, EACH), key, order, |at| {
             goes_on = effects.act(at);
             goes_on
         });
@@ -110,11 +107,20 @@ pub fn judge(tables: &impl Tables, effects: &mut impl Effects, kind: u32, key: &
             return Outcome::new(deed::LIMIT, 0);
         }
     }
-    if found.order == NOTHING {
-        return Outcome::NO_RULE;
-    }
-    let Some(cell) = tables.cell(found.at) else { return Outcome::NO_RULE };
-    let verdict = cell.as_verdict();
+    let Some(found) = found else { return Outcome::NO_RULE };
+    let verdict = found.as_verdict();
     effects.hit(verdict.slot);
     Outcome::new(verdict.action as u8, verdict.parameter)
+}
+
+/// The same number, of which the verifier knows nothing: it would otherwise walk through what follows once for each thing
+/// that it knows.
+#[inline(always)]
+fn opaque(key: &mut Key, number: u32) -> u32 {
+    let spare = &raw mut key[usize::from(word::SPARE)];
+    // SAFETY: a word of the key, which is ours.
+    unsafe {
+        spare.write_volatile(number);
+        spare.read_volatile()
+    }
 }

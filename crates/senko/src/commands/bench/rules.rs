@@ -28,6 +28,21 @@ const BARS: [(usize, &str, f64); 4] =
 const NO_RULES: &str = "rules: none, parse and default accept";
 
 pub fn run(report: &mut Report) -> Result<(), Failure> {
+    if std::env::var("DBG").is_ok() {
+        for text in [
+            &["accept"][..],
+            &["accept tcp"],
+            &["accept tcp", "accept udp"],
+            &["drop"][..],
+            &["drop tcp"],
+            &["drop tcp", "drop udp"],
+            &["drop from 10.0.0.0/8", "drop tcp"],
+        ] {
+            let ruled = Ruled::new(&text.iter().map(|t| t.to_string()).collect::<Vec<_>>())?;
+            let (floor, ns) = time(&ruled.program, &[[1, 2, 3, 4, 6]])?;
+            eprintln!("{text:?}: {:.1} over {floor:.1}", ns - floor);
+        }
+    }
     if report.wants(NO_RULES) {
         let ruled = Ruled::new(&[])?;
         // One packet of a trace of one rule, so that what is judged is the same as below.
