@@ -86,16 +86,28 @@ fn best_division(rules: &[BoxRule], most_bytes: usize) -> Result<Vec<Vec<u32>>, 
     if rules.len() <= 24 {
         return Ok(whole);
     }
-    let narrow: Vec<[bool; 2]> = rules.iter().map(|rule| PAIR.map(|words| is_narrow(rule, words))).collect();
-    let those = |wanted: &dyn Fn([bool; 2]) -> bool| -> Vec<u32> {
-        all.iter().copied().filter(|rule| wanted(narrow[*rule as usize])).collect()
+    let narrow: Vec<[u32; 2]> = rules.iter().map(|rule| PAIR.map(|words| narrowness(rule, words))).collect();
+    let those = |wanted: &dyn Fn(u32, u32) -> bool| -> Vec<u32> {
+        let wanted = |rule: &u32| {
+            let [from, to] = narrow[*rule as usize];
+            wanted(from, to)
+        };
+        all.iter().copied().filter(wanted).collect()
     };
     let mut tried = vec![
         whole,
-        vec![those(&|[_, to]| to), those(&|[_, to]| !to)],
-        vec![those(&|[from, _]| from), those(&|[from, _]| !from)],
-        vec![those(&|[_, to]| to), those(&|[from, to]| from && !to), those(&|[from, to]| !from && !to)],
+        vec![those(&|_, to| to >= NARROW), those(&|_, to| to < NARROW)],
+        vec![those(&|from, _| from >= NARROW), those(&|from, _| from < NARROW)],
+        // By the narrower of the two: a rule is not in every part that its wider side reaches into.
+        vec![
+            those(&|from, to| to >= NARROW && to >= from),
+            those(&|from, to| from >= NARROW && from > to),
+            those(&|from, to| from < NARROW && to < NARROW),
+        ],
     ];
+    if rules.len() > MANY {
+        tried.drain(..tried.len() - 1);
+    }
     for division in &mut tried {
         division.retain(|rules| !rules.is_empty());
     }
@@ -120,11 +132,14 @@ fn best_division(rules: &[BoxRule], most_bytes: usize) -> Result<Vec<Vec<u32>>, 
     best.map_or(least, |(_, division)| Ok(division))
 }
 
-/// Whether a rule has a condition on these words that all but one in 256 of the keys fail.
-fn is_narrow(rule: &BoxRule, words: std::ops::Range<u8>) -> bool {
+/// Bits that a rule wants of these words.
+fn narrowness(rule: &BoxRule, words: std::ops::Range<u8>) -> u32 {
     let on = rule.conditions.iter().filter(|condition| words.contains(&condition.word));
-    on.map(|condition| 32 - condition.test.size().ilog2()).sum::<u32>() >= 8
+    on.map(|condition| 32 - condition.test.size().ilog2()).sum()
 }
+
+/// Bits that all but one in 256 of the keys fail.
+const NARROW: u32 = 8;
 
 /// What a packet meets in the trees of a division, as nanoseconds would have it: a step or a line of cells that is in no
 /// cache costs many times one that is.
@@ -145,6 +160,9 @@ fn cost(
     let cold = (bytes / 65_536.0).max(1.0).log2();
     Ok(steps * (2.0 + cold * 0.5) + cells * (1.5 + cold * 0.3))
 }
+
+/// Of more rules every division but the last takes far too much memory, and the time to find that out.
+const MANY: usize = 20_000;
 
 /// Divisions are tried on at most so many rules.
 const TRIED: usize = 4096;

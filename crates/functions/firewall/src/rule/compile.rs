@@ -4,7 +4,7 @@ use classify::{BuildError, Forest};
 use policy::{Problems, World};
 
 use super::{
-    ast::Rule,
+    ast::{Action, Field, Rule},
     lower::{Lowered, MOST_BOXES, MOST_SETS, Unfit, lower},
 };
 
@@ -26,6 +26,9 @@ pub fn compile(rules: &[Rule], world: &World<'_>, problems: &mut Problems) -> Op
     if let Some(rule) = rules.get(MOST_RULES) {
         let message = format!("there are {} rules, more than {MOST_RULES}", rules.len());
         problems.error(rule.at, message, Some("put addresses that are treated alike into a set".into()));
+        return None;
+    }
+    if !can_be_done(rules, problems) {
         return None;
     }
     let lowered = match lower(rules, world) {
@@ -67,4 +70,24 @@ pub fn compile(rules: &[Rule], world: &World<'_>, problems: &mut Problems) -> Op
             None
         }
     }
+}
+
+/// Whether the data path can do what the rules say; what it cannot is refused and never passed over.
+fn can_be_done(rules: &[Rule], problems: &mut Problems) -> bool {
+    let before = problems.errors();
+    for rule in rules {
+        let (what, hint) = match &rule.action {
+            Action::Reject => ("`reject`: senko sends no answers for the host", "write `drop`"),
+            Action::Mark(_) => {
+                ("`mark`: a mark does not reach the kernel from here", "mark by `nft` behind senko, on ingress")
+            }
+            _ if rule.matches.iter().any(|condition| condition.field == Field::Established) => (
+                "`established`: senko does not see what goes out",
+                "accept replies by port: `accept tcp sport 443 flags ack/ack`, `accept udp sport 53`",
+            ),
+            _ => continue,
+        };
+        problems.error(rule.at, format!("a rule cannot have {what}"), Some(hint.into()));
+    }
+    problems.errors() == before
 }
