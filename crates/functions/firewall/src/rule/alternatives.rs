@@ -78,7 +78,6 @@ pub fn field(condition: &Match, kind: Kind) -> Conjunctions {
             } else {
                 list
             };
-            let list = if field == Field::Fragment && condition.negated { vec![0..=0] } else { list };
             ranges(word, &list)
         }
         (Values::Flags(flags), _) if condition.negated => {
