@@ -157,9 +157,9 @@ impl Lowering<'_> {
                 return Err(Unfit::TooManyBoxes(number));
             }
         }
-        if spares_essential(rule, kind) {
+        if let Some(others) = spares_essential(rule, kind) {
             self.done.asked |= ask::ESSENTIAL;
-            all = both(&all, &ranges(word::ESSENTIAL, &[0..=0]));
+            all = both(&all, &others);
         }
         Ok(Some(all))
     }
@@ -339,22 +339,28 @@ fn outside_v4(address: u8, prefixes: &[Cidr]) -> Conjunctions {
     ranges(address, &gaps)
 }
 
-/// Whether a rule that would end packets leaves alone those without which a host loses its address or its link: it does
-/// unless it names them, by ethertype, by ICMPv6 or by a port of UDP.
-fn spares_essential(rule: &Rule, kind: Kind) -> bool {
+/// A rule that would end packets leaves those alone without which a host loses its address or its link, unless it names them,
+/// by ethertype, by ICMPv6 or by a port of UDP: what the others are. `None`: it spares nothing.
+fn spares_essential(rule: &Rule, kind: Kind) -> Option<Conjunctions> {
     if matches!(rule.action, Action::Accept | Action::Count(_) | Action::Log | Action::Mark(_)) {
-        return false;
+        return None;
     }
+    let mut others = ranges(word::ESSENTIAL, &[0..=0]);
     let of = |field| rule.matches.iter().find(|condition| condition.field == field);
     if kind == Kind::Other {
-        return of(Field::Ethertype).is_none_or(|condition| condition.negated);
+        return of(Field::Ethertype).is_none_or(|condition| condition.negated).then_some(others);
     }
     let protocol = of(Field::Protocol);
     let is_named = |number| protocol.is_some_and(|condition| !condition.negated && holds(condition, number));
     let can_be = |number| protocol.is_none_or(|condition| holds(condition, number));
-    let udp = can_be(17) && !(is_named(17) && of(Field::DestinationPort).is_some());
+    let names_ports = of(Field::DestinationPort).is_some_and(|condition| !condition.negated);
+    let udp = can_be(17) && !(is_named(17) && names_ports);
     let icmpv6 = kind == Kind::V6 && can_be(58) && !is_named(58);
-    udp || icmpv6
+    if udp && kind == Kind::V6 && is_named(58) {
+        let own = [(word::ESSENTIAL, 1), (word::PROTOCOL, 58)];
+        others.push(own.map(|(word, low)| Condition { word, test: Test::Range { low, high: low } }).to_vec());
+    }
+    (udp || icmpv6).then_some(others)
 }
 
 /// The limit as packets of IPv4 and of IPv6 meet it.
