@@ -7,6 +7,7 @@ pub mod compile;
 mod elements;
 mod head;
 pub mod lower;
+pub mod model;
 mod names;
 mod numbers;
 mod place;

@@ -1,0 +1,5 @@
+//! Rules as the data path has them, in memory, against what they say.
+
+mod cases;
+mod props;
+mod stage;
