@@ -3,6 +3,7 @@
 pub mod frames;
 pub mod prefixes;
 pub mod random;
+pub mod rule_cases;
 pub mod rules;
 pub mod rulesets;
 pub mod sections;
