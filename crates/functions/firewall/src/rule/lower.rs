@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     key::{ask, word},
-    shared::{Limit, deed},
+    shared::{Limit, WHOLE, deed},
 };
 
 /// A counter that there is not.
@@ -35,6 +35,8 @@ pub struct Lowered {
     pub lists: [Lists; 3],
     /// Two for each rule that is one: of IPv4 and of IPv6.
     pub limits: Vec<Limit>,
+    /// Of limits that have one of their own.
+    pub buckets: u32,
     /// By the bit that they have in the tables of sets.
     pub sets: Vec<Source>,
     /// 1: sources are looked up in them; 2: destinations.
@@ -114,7 +116,9 @@ impl Lowering<'_> {
             Action::Mark(mark) => each = Some(verdict(order, deed::MARK, *mark)),
             Action::Limit(limit) => {
                 each = Some(verdict(order, deed::LIMIT, self.done.limits.len() as u32));
-                self.done.limits.extend(rates(limit, slot));
+                let rates = rates(limit, slot, self.done.buckets);
+                self.done.buckets += u32::from(rates.iter().any(|rate| rate.word == WHOLE));
+                self.done.limits.extend(rates);
             }
         }
         if each.is_none()
@@ -363,8 +367,8 @@ fn spares_essential(rule: &Rule, kind: Kind) -> Option<Conjunctions> {
     (udp || icmpv6).then_some(others)
 }
 
-/// The limit as packets of IPv4 and of IPv6 meet it.
-fn rates(limit: &super::ast::Limit, number: u32) -> [Limit; 2] {
+/// The limit as packets of IPv4 and of IPv6 meet it; `bucket`: its own, where it wants one.
+fn rates(limit: &super::ast::Limit, number: u32, bucket: u32) -> [Limit; 2] {
     let interval = u64::from(limit.per_milliseconds) * 1_000_000 / u64::from(limit.packets.max(1));
     // The clock stands still for a jiffy, of which the longest are 10 ms: whoever keeps to the rate must not fail by that.
     let tolerance = (interval * u64::from(limit.burst.max(1) - 1)).max(JIFFY);
@@ -376,7 +380,10 @@ fn rates(limit: &super::ast::Limit, number: u32) -> [Limit; 2] {
     let v4 = PrefixV4::truncated(u32::MAX, v4).map_or(0, |prefix| prefix.addr());
     let v6 = PrefixV6::truncated(u128::MAX, v6).map_or(0, |prefix| prefix.addr());
     let masks = [[v4, 0, 0, 0], [96, 64, 32, 0].map(|shift| (v6 >> shift) as u32)];
-    masks.map(|mask| Limit { interval, tolerance, mask, word: word.into(), number })
+    masks.map(|mask| {
+        let (word, number) = if mask == [0; 4] { (WHOLE, bucket) } else { (word.into(), number) };
+        Limit { interval, tolerance, mask, word, number }
+    })
 }
 
 const JIFFY: u64 = 10_000_000;

@@ -250,7 +250,7 @@ impl Deeds for Acting<'_> {
         let Judging { loaded, key, now, buckets, .. } = self.judging;
         let limit = &loaded.limits[limit as usize];
         let mask: u32 = loaded.global("RULE_BUCKET_MASK");
-        limit::exceeds(&mut buckets[(limit::bucket(limit, key) & mask) as usize], *now, limit)
+        limit::exceeds(&mut buckets[limit::bucket(limit, key, mask) as usize], *now, limit)
     }
 
     fn tell(&mut self, slot: u32, one_in: u32) {
