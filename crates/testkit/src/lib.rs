@@ -3,6 +3,8 @@
 pub mod frames;
 pub mod prefixes;
 pub mod random;
+pub mod rule_cases;
+pub mod rules;
 pub mod sections;
 pub mod vectors;
 pub mod world;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file is a crate of its own and uses a part of this")]
 
 pub mod filtering;
+pub mod ruling;
 
 use std::{
     collections::BTreeMap,

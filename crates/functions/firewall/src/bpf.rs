@@ -110,7 +110,7 @@ static RULE_ASKED: Global<u32> = Global::new(0);
 #[unsafe(no_mangle)]
 static RULE_SETS: Global<u8> = Global::new(0);
 
-/// Buckets less one: a mask.
+/// Buckets that addresses share, less one: a mask.
 #[unsafe(no_mangle)]
 static RULE_BUCKET_MASK: Global<u32> = Global::new(0);
 
@@ -279,7 +279,7 @@ impl Deeds for Acting {
     #[inline(always)]
     fn exceeds(&mut self, limit: u32) -> bool {
         let (Some(limit), Some(key)) = (RULE_LIMITS.get(limit), own_key()) else { return false };
-        let index = limit::bucket(limit, key) & RULE_BUCKET_MASK.load();
+        let index = limit::bucket(limit, key, RULE_BUCKET_MASK.load());
         let Some(bucket) = RULE_BUCKETS.get_ptr_mut(index) else { return false };
         // SAFETY: an aligned word; two CPUs that take from one bucket at the same moment may pass a packet too many.
         limit::exceeds(unsafe { &mut *bucket }, now(), limit)

@@ -70,7 +70,11 @@ pub fn fill(key: &mut Key, frame: &Frame<'_>, headers: &Headers, asked: u32) -> 
     match headers.version {
         4 => fill_v4(key, frame, headers, asked),
         6 => fill_v6(key, frame, headers, asked),
-        _ => {}
+        // What is no IP has one bucket under a limit by address, not that of the packet before it.
+        _ => {
+            set(key, word::SOURCE, 0);
+            set(key, word::DESTINATION, 0);
+        }
     }
     if asked & ask::LINK != 0 {
         fill_link(key, frame, headers);
@@ -120,7 +124,10 @@ fn fill_v6(key: &mut Key, frame: &Frame<'_>, headers: &Headers, asked: u32) {
         // Version, then eight bits of traffic class, of which the upper six are the DSCP (RFC 2474).
         set(key, word::DSCP, u32::from(ip.be16::<0>() >> 6 & 0x3f));
         let next = ip.u8::<{ ipv6::offset::NEXT_HEADER }>();
-        set(key, word::OPTIONS, u32::from(ipv6::is_extension(next) && next != ipv6::FRAGMENT));
+        // A fragment header is none, but others may stand behind it.
+        let behind_fragment = headers.network_offset() + ipv6::HEADER + 8;
+        let is_fragment_alone = next == ipv6::FRAGMENT && headers.transport_offset() == behind_fragment;
+        set(key, word::OPTIONS, u32::from(ipv6::is_extension(next) && !is_fragment_alone));
     }
 }
 

@@ -2,28 +2,36 @@
 
 use classify::{Key, WORDS};
 
-use crate::shared::Limit;
+use crate::shared::{Limit, WHOLE};
 
 /// Takes a packet's worth out of a bucket. `arrival`: when the next packet is due by the rate, in nanoseconds. `true`: it
 /// comes too early, and changes nothing.
 #[inline(always)]
 pub fn exceeds(arrival: &mut u64, now: u64, limit: &Limit) -> bool {
     let due = if *arrival < now { now } else { *arrival };
-    // A clock that was set back, or a bucket of a longer interval before: not later than a full bucket would be.
     if due - now > limit.tolerance {
+        // What another limit with a longer interval left here: not later than this one's bucket can be.
+        let latest = now + limit.tolerance + limit.interval;
+        if due > latest {
+            *arrival = latest;
+        }
         return true;
     }
     *arrival = due + limit.interval;
     false
 }
 
-/// The hash of what shares a bucket: the address's leading bits under this limit.
+/// The bucket of what shares one, by the address's leading bits under this limit. `mask`: buckets that addresses share, less
+/// one; behind them are those of limits that have one of their own.
 #[inline(always)]
-pub fn bucket(limit: &Limit, key: &Key) -> u32 {
+pub fn bucket(limit: &Limit, key: &Key, mask: u32) -> u32 {
+    if limit.word == WHOLE {
+        return mask + 1 + limit.number;
+    }
     let at =
         |index: u32| u64::from(key[(limit.word + index) as usize & (WORDS - 1)] & limit.mask[index as usize]);
     let hash = mix(u64::from(limit.number) + 1, at(0) << 32 | at(1));
-    (mix(hash, at(2) << 32 | at(3)) >> 32) as u32
+    (mix(hash, at(2) << 32 | at(3)) >> 32) as u32 & mask
 }
 
 /// Two rounds of multiply and shift: SplitMix64's finaliser (Steele, Lea, Flood, 2014).
@@ -59,7 +67,7 @@ mod tests {
         let of = |mask: [u32; 4], address: [u32; 4]| {
             let mut key = [9; WORDS];
             key[4..8].copy_from_slice(&address);
-            bucket(&Limit { mask, word: 4, number: 3, ..TEN_A_SECOND }, &key)
+            bucket(&Limit { mask, word: 4, number: 3, ..TEN_A_SECOND }, &key, u32::MAX >> 1)
         };
         let v4 = [0xffff_ff00, 0, 0, 0];
         assert_eq!(of(v4, [0x0a00_0001, 0, 0, 0]), of(v4, [0x0a00_00fe, 5, 5, 5]));
@@ -67,7 +75,19 @@ mod tests {
         let v6 = [u32::MAX, u32::MAX, 0, 0];
         assert_eq!(of(v6, [1, 2, 3, 4]), of(v6, [1, 2, 9, 9]));
         assert_ne!(of(v6, [1, 2, 3, 4]), of(v6, [1, 3, 3, 4]));
-        let none = [0; 4];
-        assert_eq!(of(none, [1, 2, 3, 4]), of(none, [5, 6, 7, 8]));
+    }
+
+    #[test]
+    fn a_limit_without_address_shares_with_nobody() {
+        let of = |number| bucket(&Limit { word: WHOLE, number, ..TEN_A_SECOND }, &[7; WORDS], 0xff);
+        assert_eq!([of(0), of(1), of(2)], [0x100, 0x101, 0x102]);
+    }
+
+    #[test]
+    fn what_a_longer_interval_left_is_not_waited_for() {
+        let now = 5_000_000_000;
+        let mut arrival = now + 3_600_000_000_000;
+        assert!(exceeds(&mut arrival, now, &TEN_A_SECOND));
+        assert!(!exceeds(&mut arrival, now + 100_000_000, &TEN_A_SECOND));
     }
 }

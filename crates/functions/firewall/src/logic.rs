@@ -118,6 +118,7 @@ fn by_rules(frame: &Frame<'_>, headers: &Headers, length: u64, env: &mut impl En
     match outcome.deed() {
         deed::ACCEPT => Some(Step::Next),
         deed::DROP => Some(Step::Done(Action::Drop, Reason::RuleDrop)),
+        deed::REJECT => Some(Step::Done(Action::Drop, Reason::RuleReject)),
         // A header that is cut off can be no service's, and a rule that asks for its ports must not be got around by it.
         deed::MALFORMED => Some(Step::Done(Action::Drop, Reason::RuleMalformed)),
         deed::LIMIT => Some(Step::Done(Action::Drop, Reason::RuleLimit)),

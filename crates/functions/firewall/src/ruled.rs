@@ -14,7 +14,7 @@ use crate::{
         compile::Compiled,
         lower::Source,
     },
-    shared::BUCKETS,
+    shared::{BUCKETS, WHOLE},
 };
 
 const SETS_V4: &str = "RULE_SET_NODES_V4";
@@ -30,8 +30,8 @@ pub fn tables(
 ) {
     let Compiled { forest, lowered } = compiled;
     let has_others = lowered.lists.iter().any(|list| !list.each.is_empty());
-    let has_buckets = lowered.limits.iter().any(|limit| limit.mask != [0; 4]);
-    let buckets = if has_buckets { BUCKETS } else { (lowered.limits.len() as u32).next_power_of_two() * 64 };
+    let are_shared = lowered.limits.iter().any(|limit| limit.word != WHOLE);
+    let shared = if are_shared { BUCKETS } else { 1 };
     tables
         .everywhere
         .global("FIREWALL_RULES", 1_u8)
@@ -42,7 +42,7 @@ pub fn tables(
         .global("RULE_LOGS", u8::from(section.rules.iter().any(|rule| rule.log.is_some())))
         .global("RULE_ASKED", lowered.asked)
         .global("RULE_SETS", lowered.looked_up)
-        .global("RULE_BUCKET_MASK", buckets - 1);
+        .global("RULE_BUCKET_MASK", shared - 1);
     for (number, interface) in (0_u32..).zip(world.interfaces) {
         tables.on.entry(interface.name.clone()).or_default().global("RULE_INTERFACE", number);
     }
@@ -59,7 +59,10 @@ pub fn tables(
         let entries = entries.map(|(key, limit)| (key.to_ne_bytes().to_vec(), bytes_of(limit).to_vec()));
         let max_entries = lowered.limits.len() as u32;
         tables.maps.insert("RULE_LIMITS", Contents::Entries { max_entries, entries: entries.collect() });
-        tables.maps.insert("RULE_BUCKETS", Contents::Carried { max_entries: buckets, zero: Vec::new() });
+        tables.maps.insert(
+            "RULE_BUCKETS",
+            Contents::Carried { max_entries: shared + lowered.buckets, zero: Vec::new() },
+        );
     }
     if !lowered.ports.is_empty() {
         let ports =

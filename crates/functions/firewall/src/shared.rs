@@ -73,14 +73,18 @@ shared! {
     pub struct Limit {
         pub interval: u64,
         pub tolerance: u64,
-        /// The bits of the address, of one kind, that share a bucket; none: all packets do.
+        /// The bits of the address, of one kind, that share a bucket.
         pub mask: [u32; 4],
-        /// The first word of the address in the key.
+        /// The first word of the address in the key, or [`WHOLE`].
         pub word: u32,
-        /// What tells it from other limits: of IPv4 and IPv6, which it has a mask each for, the same.
+        /// What tells it from other limits: of IPv4 and IPv6, which it has a mask each for, the same. With [`WHOLE`] its
+        /// bucket, counted behind those that addresses share.
         pub number: u32,
     }
 }
+
+/// All packets share one bucket, and it is nobody else's.
+pub const WHOLE: u32 = u32::MAX;
 
 /// Buckets that limits by address share: a power of two. Addresses whose hashes agree share one.
 pub const BUCKETS: u32 = 1 << 20;

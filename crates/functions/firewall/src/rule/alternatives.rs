@@ -72,13 +72,13 @@ pub fn field(condition: &Match, kind: Kind) -> Conjunctions {
     match (&condition.values, condition.field) {
         (Values::Ranges(list), field) => {
             let (word, most) = number(field);
-            let list = if condition.negated { gaps(list, most) } else { list.clone() };
-            let list = if field == Field::Protocol && !condition.negated {
-                without_foreign_icmp(list, kind)
-            } else {
-                list
-            };
-            let list = if field == Field::Fragment && condition.negated { vec![0..=0] } else { list };
+            let mut list = list.clone();
+            if field == Field::Protocol {
+                list = without_foreign_icmp(list, kind);
+            }
+            if condition.negated {
+                list = gaps(&list, most);
+            }
             ranges(word, &list)
         }
         (Values::Flags(flags), _) if condition.negated => {
@@ -151,7 +151,7 @@ fn gaps(ranges: &[RangeInclusive<u32>], most: u32) -> Vec<RangeInclusive<u32>> {
     gaps
 }
 
-/// 1 over IPv6 and 58 over IPv4 are not ICMP: nobody who writes `icmp` means them.
+/// 1 over IPv6 and 58 over IPv4 are not ICMP: nobody who writes `icmp` means them, and who writes `not icmp` does.
 fn without_foreign_icmp(list: Vec<RangeInclusive<u32>>, kind: Kind) -> Vec<RangeInclusive<u32>> {
     let foreign = if kind == Kind::V4 { 58 } else { 1 };
     list.into_iter().filter(|range| *range != (foreign..=foreign)).collect()

@@ -78,9 +78,10 @@ fn can_be_done(rules: &[Rule], problems: &mut Problems) -> bool {
     for rule in rules {
         let (what, hint) = match &rule.action {
             Action::Reject => ("`reject`: senko sends no answers for the host", "write `drop`"),
-            Action::Mark(_) => {
-                ("`mark`: a mark does not reach the kernel from here", "mark by `nft` behind senko, on ingress")
-            }
+            Action::Mark(_) => (
+                "`mark`: a mark does not reach the kernel from here",
+                "mark by `nft` behind senko, on ingress",
+            ),
             _ if rule.matches.iter().any(|condition| condition.field == Field::Established) => (
                 "`established`: senko does not see what goes out",
                 "accept replies by port: `accept tcp sport 443 flags ack/ack`, `accept udp sport 53`",

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     key::{ask, word},
-    shared::{Limit, deed},
+    shared::{Limit, WHOLE, deed},
 };
 
 /// A counter that there is not.
@@ -34,6 +34,8 @@ pub struct Lowered {
     pub lists: [Lists; 3],
     /// Two for each rule that is one: of IPv4 and of IPv6.
     pub limits: Vec<Limit>,
+    /// Of limits that have one of their own.
+    pub buckets: u32,
     /// By the bit that they have in the tables of sets.
     pub sets: Vec<Source>,
     /// 1: sources are looked up in them; 2: destinations.
@@ -113,7 +115,9 @@ impl Lowering<'_> {
             Action::Mark(mark) => each = Some(verdict(order, deed::MARK, *mark)),
             Action::Limit(limit) => {
                 each = Some(verdict(order, deed::LIMIT, self.done.limits.len() as u32));
-                self.done.limits.extend(rates(limit, slot));
+                let rates = rates(limit, slot, self.done.buckets);
+                self.done.buckets += u32::from(rates.iter().any(|rate| rate.word == WHOLE));
+                self.done.limits.extend(rates);
             }
         }
         if each.is_none()
@@ -156,9 +160,9 @@ impl Lowering<'_> {
                 return Err(Unfit::TooManyBoxes(number));
             }
         }
-        if spares_essential(rule, kind) {
+        if let Some(others) = spares_essential(rule, kind) {
             self.done.asked |= ask::ESSENTIAL;
-            all = both(&all, &ranges(word::ESSENTIAL, &[0..=0]));
+            all = both(&all, &others);
         }
         Ok(Some(all))
     }
@@ -338,26 +342,32 @@ fn outside_v4(address: u8, prefixes: &[Cidr]) -> Conjunctions {
     ranges(address, &gaps)
 }
 
-/// Whether a rule that would end packets leaves alone those without which a host loses its address or its link: it does
-/// unless it names them, by ethertype, by ICMPv6 or by a port of UDP.
-fn spares_essential(rule: &Rule, kind: Kind) -> bool {
+/// A rule that would end packets leaves those alone without which a host loses its address or its link, unless it names them,
+/// by ethertype, by ICMPv6 or by a port of UDP: what the others are. `None`: it spares nothing.
+fn spares_essential(rule: &Rule, kind: Kind) -> Option<Conjunctions> {
     if matches!(rule.action, Action::Accept | Action::Count(_) | Action::Log | Action::Mark(_)) {
-        return false;
+        return None;
     }
+    let mut others = ranges(word::ESSENTIAL, &[0..=0]);
     let of = |field| rule.matches.iter().find(|condition| condition.field == field);
     if kind == Kind::Other {
-        return of(Field::Ethertype).is_none_or(|condition| condition.negated);
+        return of(Field::Ethertype).is_none_or(|condition| condition.negated).then_some(others);
     }
     let protocol = of(Field::Protocol);
     let is_named = |number| protocol.is_some_and(|condition| !condition.negated && holds(condition, number));
     let can_be = |number| protocol.is_none_or(|condition| holds(condition, number));
-    let udp = can_be(17) && !(is_named(17) && of(Field::DestinationPort).is_some());
+    let names_ports = of(Field::DestinationPort).is_some_and(|condition| !condition.negated);
+    let udp = can_be(17) && !(is_named(17) && names_ports);
     let icmpv6 = kind == Kind::V6 && can_be(58) && !is_named(58);
-    udp || icmpv6
+    if udp && kind == Kind::V6 && is_named(58) {
+        let own = [(word::ESSENTIAL, 1), (word::PROTOCOL, 58)];
+        others.push(own.map(|(word, low)| Condition { word, test: Test::Range { low, high: low } }).to_vec());
+    }
+    (udp || icmpv6).then_some(others)
 }
 
-/// The limit as packets of IPv4 and of IPv6 meet it.
-fn rates(limit: &super::ast::Limit, number: u32) -> [Limit; 2] {
+/// The limit as packets of IPv4 and of IPv6 meet it; `bucket`: its own, where it wants one.
+fn rates(limit: &super::ast::Limit, number: u32, bucket: u32) -> [Limit; 2] {
     let interval = u64::from(limit.per_milliseconds) * 1_000_000 / u64::from(limit.packets.max(1));
     // The clock stands still for a jiffy, of which the longest are 10 ms: whoever keeps to the rate must not fail by that.
     let tolerance = (interval * u64::from(limit.burst.max(1) - 1)).max(JIFFY);
@@ -369,7 +379,10 @@ fn rates(limit: &super::ast::Limit, number: u32) -> [Limit; 2] {
     let v4 = PrefixV4::truncated(u32::MAX, v4).map_or(0, |prefix| prefix.addr());
     let v6 = PrefixV6::truncated(u128::MAX, v6).map_or(0, |prefix| prefix.addr());
     let masks = [[v4, 0, 0, 0], [96, 64, 32, 0].map(|shift| (v6 >> shift) as u32)];
-    masks.map(|mask| Limit { interval, tolerance, mask, word: word.into(), number })
+    masks.map(|mask| {
+        let (word, number) = if mask == [0; 4] { (WHOLE, bucket) } else { (word.into(), number) };
+        Limit { interval, tolerance, mask, word, number }
+    })
 }
 
 const JIFFY: u64 = 10_000_000;

@@ -7,6 +7,7 @@ pub mod compile;
 mod elements;
 pub(crate) mod head;
 pub mod lower;
+pub mod model;
 pub(crate) mod names;
 pub(crate) mod numbers;
 mod place;

@@ -1,0 +1,174 @@
+//! Rules in the kernel against what they say: the examples of every condition and action, headers that hide others, and
+//! random rules with frames that are aimed at them. Verdict, reason, the counters of all rules and what is to be told of
+//! must agree.
+
+mod kernel;
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use abi::{Action, Reason, Step};
+use firewall::{
+    config::Firewall,
+    rule::model::{self, Fragments, Model},
+};
+use policy::Slots;
+use proptest::prelude::*;
+use testkit::{
+    rule_cases::{Coming, cases, edges, stories},
+    rules::{Arrival, INTERFACES, SETS, section, traffic},
+    sections::Scene,
+};
+
+use crate::kernel::ruling::Ruling;
+
+/// Rules that the kernel applies and the model, too.
+struct Both {
+    kernel: Ruling,
+    model: Model,
+}
+
+impl Both {
+    /// `None`: too many rules overlap.
+    fn new(rules: &[String], fragments: Fragments, default: &str) -> Option<Self> {
+        let scene = Scene::new(&INTERFACES, &SETS);
+        let (valid, problems) = scene.read(&Firewall, &section(rules, fragments.name(), default));
+        let Some(valid) = valid else {
+            assert!(problems.iter().any(|text| text.contains("nothing tells them apart")), "{problems:?}");
+            return None;
+        };
+        let tables = valid.tables(&scene.world(), &mut Slots::default());
+        let model = Model::new(rules, &scene.world(), fragments, default == "drop");
+        Some(Self { kernel: Ruling::new(&tables), model })
+    }
+
+    fn of(rules: &[&str], fragments: &str, default: &str) -> Self {
+        let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
+        let policy = Fragments::ALL.into_iter().find(|policy| policy.name() == fragments).expect("a policy");
+        Self::new(&rules, policy, default).expect("few rules")
+    }
+
+    /// What the model says; time stands still, since limits in these tests are by the hour.
+    fn expected(&mut self, frame: &[u8], interface: &str) -> (Action, Reason, bool) {
+        let judgement = self.model.judge(frame, interface, 1_000_000_000);
+        let (action, reason) = verdict(judgement.step);
+        (action, reason, judgement.told)
+    }
+
+    /// What both say.
+    #[track_caller]
+    fn judge(&mut self, what: &str, (frame, interface): &Coming) -> (Action, Reason, bool) {
+        let expected = self.expected(frame, interface);
+        let found = self.kernel.judge(frame, interface);
+        assert_eq!(found, expected, "{what}: {frame:02x?}: kernel and model");
+        found
+    }
+
+    #[track_caller]
+    fn counts(&self, what: &str, expected: &[(&str, u64)]) {
+        let counts = self.kernel.counts();
+        let packets = counts.iter().map(|(rule, (packets, _))| (rule.as_str(), *packets));
+        assert_eq!(packets.collect::<BTreeMap<_, _>>(), expected.iter().copied().collect(), "{what}");
+        assert_eq!(counts, self.model.counts, "{what}");
+    }
+}
+
+fn verdict(step: Step) -> (Action, Reason) {
+    match step {
+        Step::Next => (Action::Pass, Reason::Unclaimed),
+        Step::Done(action, reason) => (action, reason),
+    }
+}
+
+#[test]
+fn every_condition_hits_misses_is_guarded_and_counts() {
+    for case in cases() {
+        let mut both = Both::of(&[case.rule], "first-only", "accept");
+        for hit in &case.hits {
+            let found = both.judge(case.rule, hit);
+            assert_eq!(found, (Action::Drop, Reason::RuleDrop, false), "{}: hit {:02x?}", case.rule, hit.0);
+        }
+        for other in case.misses.iter().chain(&case.guards) {
+            let found = both.judge(case.rule, other);
+            assert_eq!(found, (Action::Pass, Reason::Unclaimed, false), "{}: {:02x?}", case.rule, other.0);
+        }
+        let expected = [(case.rule, case.hits.len() as u64)];
+        both.counts(case.rule, if case.hits.is_empty() { &[] } else { &expected });
+    }
+}
+
+#[test]
+fn every_action_does_what_it_says() {
+    for story in stories() {
+        let what = story.rules.join("; ");
+        let mut both = Both::of(story.rules, story.fragments, story.default);
+        let mut told = 0;
+        for (frame, action, reason) in story.frames {
+            let found = both.judge(&what, &(frame.clone(), "eth0"));
+            assert_eq!((found.0, found.1), (action, reason), "{what}: {frame:02x?}");
+            told += usize::from(found.2);
+        }
+        assert_eq!(told, story.told, "{what}");
+        both.counts(&what, story.counts);
+    }
+}
+
+#[test]
+fn headers_in_front_hide_nothing() {
+    let mut both = Both::of(&["drop udp dport 53"], "first-only", "accept");
+    let mut dropped = 0;
+    for edge in edges() {
+        let (action, reason, _) = both.judge(edge.name, &(edge.frame.clone(), "eth0"));
+        let expected = match (edge.is_dropped, edge.is_malformed) {
+            (false, _) => (Action::Pass, Reason::Unclaimed),
+            (true, false) => (Action::Drop, Reason::RuleDrop),
+            (true, true) => (Action::Drop, Reason::RuleMalformed),
+        };
+        assert_eq!((action, reason), expected, "{}", edge.name);
+        dropped += u64::from(reason == Reason::RuleDrop);
+        both.counts(edge.name, &[("drop udp dport 53", dropped)]);
+    }
+}
+
+#[test]
+fn random_rules_agree() {
+    let reasons = RefCell::new(BTreeMap::<Reason, u32>::new());
+    let lists = RefCell::new(0);
+    let scene = Scene::new(&INTERFACES, &SETS);
+    let result =
+        kernel::runner(25).run(&traffic(1..16, 1..200), |(rules, frames, fragments, default_drop)| {
+            let sound = |text: &String| model::rule(text, &scene.world()).is_ok();
+            // Nothing comes back into a bucket while the test runs.
+            let by_the_hour = |text: &String| text.replace("90/m", "2/h").replace("200/s", "4/h burst 3");
+            let rules: Vec<String> = rules.iter().map(by_the_hour).filter(sound).collect();
+            let default = if default_drop { "drop" } else { "accept" };
+            let Some(mut both) = Both::new(&rules, Fragments::ALL[fragments], default) else { return Ok(()) };
+            if rules.is_empty() {
+                return Ok(());
+            }
+            *lists.borrow_mut() += 1;
+            for Arrival { frame, interface, .. } in &frames {
+                let expected = both.expected(frame, interface);
+                prop_assert_eq!(both.kernel.judge(frame, interface), expected, "{:?} {:02x?}", &rules, frame);
+                *reasons.borrow_mut().entry(expected.1).or_default() += 1;
+            }
+            prop_assert_eq!(both.kernel.counts(), both.model.counts, "{:?}", &rules);
+            Ok(())
+        });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let reasons = reasons.into_inner();
+    println!("{} lists: {reasons:?}", lists.borrow());
+    for reason in [
+        Reason::Unclaimed,
+        Reason::RuleDrop,
+        Reason::RuleLimit,
+        Reason::RuleRedirect,
+        Reason::RuleMalformed,
+        Reason::Fragment,
+        Reason::FirewallDefault,
+    ] {
+        assert!(reasons.contains_key(&reason), "{reason:?}: {reasons:?}");
+    }
+    assert!(lists.into_inner() > 15);
+}

@@ -1,0 +1,6 @@
+//! Rules as the data path has them, in memory, against what they say.
+
+mod cases;
+mod edits;
+mod props;
+mod stage;

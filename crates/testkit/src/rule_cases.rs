@@ -1,0 +1,780 @@
+//! What each condition and action of a rule means, by example, for the host and the kernel: packets that a rule is about,
+//! packets beside them, and the same bytes where they are something else.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use abi::{Action, Reason};
+
+use crate::frames::{self, Extension, Ipv4, Ipv6};
+
+/// A frame, and the interface of [`crate::rules::INTERFACES`] that it comes in by.
+pub type Coming = (Vec<u8>, &'static str);
+
+/// A rule that drops, alone. In its texts are the sets of [`crate::rules::SETS`].
+pub struct Case {
+    pub rule: &'static str,
+    pub hits: Vec<Coming>,
+    /// The condition does not hold.
+    pub misses: Vec<Coming>,
+    /// The bytes are the same and mean something else, or nothing.
+    pub guards: Vec<Coming>,
+}
+
+/// Rules in order, and what becomes of frames one after the other.
+pub struct Story {
+    pub rules: &'static [&'static str],
+    pub default: &'static str,
+    pub fragments: &'static str,
+    pub frames: Vec<(Vec<u8>, Action, Reason)>,
+    /// Packets by rule; those that are not here have none.
+    pub counts: &'static [(&'static str, u64)],
+    /// How many of the frames are told of.
+    pub told: usize,
+}
+
+/// A frame that `drop udp dport 53` is tried on.
+pub struct Edge {
+    pub name: &'static str,
+    pub frame: Vec<u8>,
+    pub is_dropped: bool,
+    /// Of a header that is cut off, no rule can say what it is.
+    pub is_malformed: bool,
+}
+
+const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const FAR: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 9);
+const A6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+const B6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+const FAR6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdead, 0, 0, 0, 0, 0, 9);
+/// For experiments (IEEE 802).
+const OTHER: u16 = 0x88b5;
+
+fn plain(protocol: u8) -> Ipv4 {
+    Ipv4 { source: A, destination: B, protocol, ttl: 64, fragment: 0, options: Vec::new() }
+}
+
+fn plain6(protocol: u8) -> Ipv6 {
+    Ipv6 { source: A6, destination: B6, protocol, hop_limit: 64, extensions: Vec::new() }
+}
+
+fn over_v4(ip: &Ipv4, payload: &[u8]) -> Vec<u8> {
+    frames::ethernet(&[], frames::IPV4, &frames::ipv4(ip, payload))
+}
+
+fn over_v6(ip: &Ipv6, payload: &[u8]) -> Vec<u8> {
+    frames::ethernet(&[], frames::IPV6, &frames::ipv6(ip, payload))
+}
+
+fn v4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    over_v4(&plain(protocol), payload)
+}
+
+fn v6(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    over_v6(&plain6(protocol), payload)
+}
+
+fn between(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
+    over_v4(&Ipv4 { source, destination, ..plain(17) }, &udp(4000, 9))
+}
+
+fn between6(source: Ipv6Addr, destination: Ipv6Addr) -> Vec<u8> {
+    over_v6(&Ipv6 { source, destination, ..plain6(17) }, &udp(4000, 9))
+}
+
+fn udp(from: u16, to: u16) -> Vec<u8> {
+    frames::udp(from, to, b"senko")
+}
+
+fn tcp(from: u16, to: u16, flags: u8) -> Vec<u8> {
+    frames::tcp(from, to, flags, b"senko")
+}
+
+fn ping(kind: u8, code: u8) -> Vec<u8> {
+    frames::icmp(kind, code, [0, 1, 0, 2], b"senko")
+}
+
+fn ping6(kind: u8, code: u8) -> Vec<u8> {
+    frames::icmpv6(A6, B6, kind, code, [0, 1, 0, 2], b"senko")
+}
+
+fn arp() -> Vec<u8> {
+    frames::ethernet(&[], frames::ARP, &frames::arp(1, [2, 0, 0, 0, 0, 1], A, [0; 6], B))
+}
+
+/// As it is, in a later fragment.
+fn later(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    over_v4(&Ipv4 { fragment: 185, ..plain(protocol) }, payload)
+}
+
+fn behind(extensions: Vec<Extension>, protocol: u8, payload: &[u8]) -> Vec<u8> {
+    over_v6(&Ipv6 { extensions, ..plain6(protocol) }, payload)
+}
+
+/// The same bytes behind another ethertype.
+fn retyped(frame: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    frame[12..14].copy_from_slice(&OTHER.to_be_bytes());
+    frame
+}
+
+fn tagged(frame: &[u8], tags: &[(u16, u16)]) -> Vec<u8> {
+    let ethertype = u16::from_be_bytes([frame[12], frame[13]]);
+    frames::ethernet(tags, ethertype, &frame[14..])
+}
+
+fn with(mut frame: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
+    frame[at] = byte;
+    frame
+}
+
+fn case(rule: &'static str, hits: Vec<Vec<u8>>, misses: Vec<Vec<u8>>, guards: Vec<Vec<u8>>) -> Case {
+    let coming = |frames: Vec<Vec<u8>>| frames.into_iter().map(|frame| (frame, "eth0")).collect();
+    Case { rule, hits: coming(hits), misses: coming(misses), guards: coming(guards) }
+}
+
+fn addresses() -> Vec<Case> {
+    let last = Ipv4Addr::new(10, 0, 0, 255);
+    let next = Ipv4Addr::new(10, 0, 1, 0);
+    // Begins with the bytes of 10.0.0.1.
+    let disguised = Ipv6Addr::new(0x0a00, 0x0001, 0, 0, 0, 0, 0, 0);
+    vec![
+        case(
+            "drop from 10.0.0.0/24",
+            vec![
+                between(A, FAR),
+                between(last, FAR),
+                tagged(&between(A, FAR), &[(0x8100, 5)]),
+                later(47, b"x"),
+            ],
+            vec![between(FAR, A), between(next, B)],
+            vec![between6(disguised, B6), retyped(&between(A, FAR)), arp()],
+        ),
+        case(
+            "drop to 10.0.0.2",
+            vec![between(FAR, B)],
+            vec![between(B, FAR), between(B, A)],
+            vec![retyped(&between(FAR, B)), arp()],
+        ),
+        case(
+            "drop from {10.0.0.1, 2001:db8::/64}",
+            vec![between(A, FAR), between6(A6, FAR6)],
+            vec![between(B, A), between6(FAR6, A6)],
+            vec![retyped(&between6(A6, FAR6)), arp()],
+        ),
+        case(
+            "drop to 2001:db8::2",
+            vec![between6(FAR6, B6)],
+            vec![between6(B6, FAR6), between6(B6, A6), between(A, B)],
+            vec![retyped(&between6(FAR6, B6))],
+        ),
+        case(
+            "drop from not 10.0.0.0/24",
+            vec![between(next, A), between6(A6, B6)],
+            vec![between(A, FAR), between(last, FAR)],
+            vec![retyped(&between(next, A)), arp()],
+        ),
+        case(
+            "drop to not {10.0.0.2, 2001:db8::/64}",
+            vec![between(B, A), between6(B6, FAR6)],
+            vec![between(FAR, B), between6(FAR6, B6)],
+            vec![retyped(&between(B, A)), arp()],
+        ),
+        case(
+            "drop from @office",
+            vec![between(A, FAR), between6(A6, FAR6), between(Ipv4Addr::new(10, 0, 9, 2), B)],
+            vec![between(FAR, A), between6(FAR6, A6), between(Ipv4Addr::new(10, 0, 0, 4), B)],
+            vec![retyped(&between(A, FAR)), between6(disguised, B6), arp()],
+        ),
+        // 10.0.0.2 is in the other set as an element of its own, and lies in a prefix of this one.
+        case(
+            "drop to {@office, @six}",
+            vec![
+                between(FAR, B),
+                between6(FAR6, B6),
+                between6(FAR6, "2001:db8:9::1".parse().expect("an address")),
+            ],
+            vec![between(B, FAR), between6(B6, FAR6)],
+            vec![retyped(&between(FAR, B)), arp()],
+        ),
+        case(
+            "drop from not {@office, 203.0.113.0/24}",
+            vec![between(next, A), between6(FAR6, A6)],
+            vec![between(A, B), between(FAR, B), between6(A6, FAR6)],
+            vec![retyped(&between(next, A)), arp()],
+        ),
+        case("drop from @nobody", vec![], vec![between(A, B), between6(A6, B6)], vec![arp()]),
+    ]
+}
+
+fn protocols() -> Vec<Case> {
+    let (tcp, udp) = (tcp(4000, 80, 2), udp(4000, 80));
+    vec![
+        case(
+            "drop tcp",
+            vec![v4(6, &tcp), v6(6, &tcp), later(6, b"x"), behind(vec![Extension::Options(60, 1)], 6, &tcp)],
+            vec![v4(17, &udp), v6(58, &ping6(128, 0))],
+            vec![v4(47, &tcp), v6(17, &tcp), retyped(&v4(6, &tcp)), arp()],
+        ),
+        case(
+            "drop not tcp",
+            vec![v4(17, &udp), v4(47, &tcp), v6(17, &udp), later(17, b"x")],
+            vec![v4(6, &tcp), v6(6, &tcp), later(6, b"x")],
+            vec![retyped(&v4(17, &udp)), arp()],
+        ),
+        case(
+            "drop {tcp, gre}",
+            vec![v4(6, &tcp), v4(47, b"gre"), v6(47, b"gre")],
+            vec![v4(17, &udp), v4(50, b"esp")],
+            vec![retyped(&v4(47, b"gre"))],
+        ),
+        case(
+            "drop protocol 200-253",
+            vec![v4(200, b"x"), v6(253, b"x")],
+            vec![v4(199, b"x"), v6(254, b"x")],
+            vec![retyped(&v4(200, b"x"))],
+        ),
+        case(
+            "drop icmp",
+            vec![v4(1, &ping(8, 0)), later(1, b"x")],
+            vec![v6(58, &ping6(128, 0)), v4(17, &udp)],
+            vec![v6(1, &ping(8, 0)), v4(58, &ping(8, 0)), retyped(&v4(1, &ping(8, 0)))],
+        ),
+        case(
+            "drop icmpv6",
+            vec![v6(58, &ping6(128, 0)), v6(58, &ping6(135, 0))],
+            vec![v4(1, &ping(8, 0)), v6(17, &udp)],
+            vec![v4(58, &ping6(128, 0)), v6(1, &ping6(128, 0)), retyped(&v6(58, &ping6(128, 0)))],
+        ),
+        case(
+            "drop not icmp",
+            vec![v6(58, &ping6(128, 0)), v4(17, &udp), v6(1, &ping(8, 0)), v4(58, &ping(8, 0))],
+            vec![v4(1, &ping(8, 0))],
+            vec![retyped(&v4(17, &udp)), v6(58, &ping6(135, 0))],
+        ),
+        case(
+            "drop ip",
+            vec![v4(17, &udp), v4(47, b"x")],
+            vec![v6(17, &udp)],
+            vec![retyped(&v4(17, &udp)), arp()],
+        ),
+        case("drop ipv6", vec![v6(17, &udp)], vec![v4(17, &udp)], vec![retyped(&v6(17, &udp)), arp()]),
+    ]
+}
+
+fn ports() -> Vec<Case> {
+    vec![
+        case(
+            "drop udp port 53",
+            vec![v4(17, &udp(4000, 53)), v6(17, &udp(4000, 53))],
+            vec![v4(17, &udp(53, 4000)), v6(17, &udp(4000, 54)), v4(6, &tcp(4000, 53, 2))],
+            vec![v4(47, &udp(4000, 53)), later(17, &udp(4000, 53)), retyped(&v4(17, &udp(4000, 53)))],
+        ),
+        case(
+            "drop {tcp, udp} sport 1000-1999",
+            vec![v4(6, &tcp(1000, 80, 2)), v6(17, &udp(1999, 80))],
+            vec![v4(6, &tcp(999, 1500, 2)), v6(17, &udp(2000, 1500))],
+            vec![v4(132, &udp(1500, 80)), later(6, &tcp(1500, 80, 2)), v4(1, &ping(5, 220))],
+        ),
+        case(
+            "drop tcp port not {22, 80}",
+            vec![v4(6, &tcp(80, 23, 2)), v6(6, &tcp(22, 0, 2))],
+            vec![v4(6, &tcp(23, 80, 2)), v6(6, &tcp(23, 22, 2))],
+            vec![v4(17, &udp(80, 23)), later(6, &tcp(80, 23, 2)), v4(47, &tcp(80, 23, 2))],
+        ),
+        case(
+            "drop protocol {17, 33, 132, 136} port > 1023",
+            vec![
+                v4(17, &udp(1, 1024)),
+                v4(33, &udp(1, 65_535)),
+                v6(132, &udp(1, 2000)),
+                v6(136, &udp(1, 2000)),
+            ],
+            vec![v4(17, &udp(2000, 1023)), v4(33, &udp(2000, 0))],
+            vec![v4(6, &tcp(1, 2000, 2)), v4(34, &udp(1, 2000)), later(132, &udp(1, 2000))],
+        ),
+        case(
+            "drop tcp flags syn",
+            vec![v4(6, &tcp(1, 2, 0x02)), v6(6, &tcp(1, 2, 0xc2))],
+            vec![v4(6, &tcp(1, 2, 0x12)), v4(6, &tcp(1, 2, 0x00)), v6(6, &tcp(1, 2, 0x03))],
+            vec![v4(17, &tcp(1, 2, 0x02)), v4(47, &tcp(1, 2, 0x02)), later(6, &tcp(1, 2, 0x02))],
+        ),
+        case(
+            "drop tcp flags syn/syn,ack",
+            vec![v4(6, &tcp(1, 2, 0x02)), v6(6, &tcp(1, 2, 0x2b))],
+            vec![v4(6, &tcp(1, 2, 0x12)), v4(6, &tcp(1, 2, 0x01))],
+            vec![v4(17, &tcp(1, 2, 0x02)), later(6, &tcp(1, 2, 0x02))],
+        ),
+        case(
+            "drop tcp flags not {syn, ack/ack}",
+            vec![v4(6, &tcp(1, 2, 0x01)), v6(6, &tcp(1, 2, 0x00)), v6(6, &tcp(1, 2, 0x06))],
+            vec![v4(6, &tcp(1, 2, 0x02)), v4(6, &tcp(1, 2, 0x19))],
+            vec![v4(17, &tcp(1, 2, 0x01)), later(6, &tcp(1, 2, 0x01))],
+        ),
+        case(
+            "drop tcp flags none",
+            vec![v4(6, &tcp(1, 2, 0x00))],
+            vec![v4(6, &tcp(1, 2, 0x10))],
+            vec![v4(17, &tcp(1, 2, 0x00)), later(6, &tcp(1, 2, 0x00)), v4(1, &ping(0, 0))],
+        ),
+        case(
+            "drop icmp type echo-request",
+            vec![v4(1, &ping(8, 0)), v4(1, &ping(8, 9))],
+            vec![v4(1, &ping(0, 8)), v6(58, &ping6(8, 0))],
+            vec![v4(17, &[8, 0, 0, 53, 0, 8, 0, 0]), v6(1, &ping(8, 0)), later(1, &ping(8, 0))],
+        ),
+        case(
+            "drop icmp type not {0, 8}",
+            vec![v4(1, &ping(3, 8))],
+            vec![v4(1, &ping(8, 3)), v4(1, &ping(0, 3))],
+            vec![v4(17, &[3, 0, 0, 53, 0, 8, 0, 0]), v6(58, &ping6(3, 0)), later(1, &ping(3, 0))],
+        ),
+        case(
+            "drop icmp type 3 code 4",
+            vec![v4(1, &ping(3, 4))],
+            vec![v4(1, &ping(3, 3)), v4(1, &ping(4, 4))],
+            vec![v6(58, &ping6(3, 4)), v4(17, &[3, 4, 0, 53, 0, 8, 0, 0]), later(1, &ping(3, 4))],
+        ),
+        case(
+            "drop icmp type 3 code not 4",
+            vec![v4(1, &ping(3, 3))],
+            vec![v4(1, &ping(3, 4)), v4(1, &ping(4, 3))],
+            vec![v6(58, &ping6(3, 3)), v4(17, &[3, 3, 0, 53, 0, 8, 0, 0]), later(1, &ping(3, 3))],
+        ),
+        case(
+            "drop icmpv6 type {echo-request, 135}",
+            vec![v6(58, &ping6(128, 0)), v6(58, &ping6(135, 0))],
+            vec![v6(58, &ping6(129, 0)), v4(1, &ping(128, 0))],
+            vec![v4(58, &ping6(128, 0)), v6(17, &[128, 0, 0, 53, 0, 8, 0, 0])],
+        ),
+    ]
+}
+
+fn network() -> Vec<Case> {
+    let long = |n| frames::udp(4000, 9, &vec![7; n]);
+    let aged = |ttl| over_v4(&Ipv4 { ttl, ..plain(17) }, &udp(4000, 9));
+    let aged6 = |hop_limit| over_v6(&Ipv6 { hop_limit, ..plain6(17) }, &udp(4000, 9));
+    let class = |class: u8| with(between(A, B), 15, class);
+    let class6 = |class: u8| with(with(between6(A6, B6), 14, 0x60 | class >> 4), 15, class << 4 | 7);
+    let first = over_v4(&Ipv4 { fragment: 0x2000, ..plain(17) }, &udp(4000, 9));
+    let first6 = behind(vec![Extension::Fragment(1)], 17, &udp(4000, 9));
+    let later6 = behind(vec![Extension::Fragment(185 << 3)], 17, &udp(4000, 9));
+    let atomic = behind(vec![Extension::Fragment(0)], 17, &udp(4000, 9));
+    let whole = over_v4(&Ipv4 { fragment: 0x4000, ..plain(17) }, &udp(4000, 9));
+    let optional = over_v4(&Ipv4 { options: vec![1; 4], ..plain(17) }, &udp(4000, 9));
+    let extended = |number| behind(vec![Extension::Options(number, 0)], 17, &udp(4000, 9));
+    vec![
+        case(
+            "drop length > 100",
+            vec![v4(17, &long(73)), v6(17, &long(53))],
+            vec![v4(17, &long(72)), v6(17, &long(52)), [v4(17, &long(4)), vec![0; 200]].concat()],
+            vec![retyped(&v4(17, &long(200))), retyped(&v6(17, &long(200)))],
+        ),
+        case(
+            "drop length not 0-100",
+            vec![v4(17, &long(73)), v6(17, &long(53))],
+            vec![v4(17, &long(72)), v6(17, &long(52))],
+            vec![retyped(&v4(17, &long(200)))],
+        ),
+        case(
+            "drop ttl < 5",
+            vec![aged(4), aged6(4), aged(0)],
+            vec![aged(5), aged6(5), aged(255)],
+            vec![retyped(&aged(4)), retyped(&aged6(4))],
+        ),
+        case(
+            "drop hop limit not 64",
+            vec![aged(63), aged6(65)],
+            vec![aged(64), aged6(64)],
+            vec![retyped(&aged(63)), retyped(&aged6(65))],
+        ),
+        case(
+            "drop dscp {ef, af11}",
+            vec![class(46 << 2), class(46 << 2 | 3), class6(46 << 2), class6(10 << 2 | 1)],
+            vec![class(0), class(47 << 2), class6(46), class6(11 << 2)],
+            vec![retyped(&class(46 << 2)), retyped(&class6(46 << 2))],
+        ),
+        case(
+            "drop dscp not 0",
+            vec![class(4), class6(46 << 2)],
+            vec![class(3), class6(3)],
+            vec![retyped(&class(4)), retyped(&class6(4))],
+        ),
+        case(
+            "drop fragment",
+            vec![first.clone(), first6.clone(), later(17, b"x"), later6.clone()],
+            vec![whole.clone(), atomic.clone(), between(A, B)],
+            vec![retyped(&first), retyped(&later6)],
+        ),
+        case(
+            "drop fragment first",
+            vec![first.clone(), first6.clone()],
+            vec![later(17, b"x"), later6.clone(), whole.clone(), atomic.clone()],
+            vec![retyped(&first), retyped(&first6)],
+        ),
+        case(
+            "drop fragment later",
+            vec![later(17, b"x"), later6.clone(), over_v4(&Ipv4 { fragment: 0x2001, ..plain(17) }, b"x")],
+            vec![first.clone(), first6.clone(), whole.clone(), atomic.clone()],
+            vec![retyped(&later(17, b"x")), retyped(&later6)],
+        ),
+        case(
+            "drop not fragment",
+            vec![whole.clone(), atomic.clone(), between6(A6, B6)],
+            vec![first.clone(), first6.clone(), later(17, b"x"), later6.clone()],
+            vec![retyped(&whole), arp()],
+        ),
+        case(
+            "drop not fragment later",
+            vec![whole.clone(), first.clone(), first6.clone()],
+            vec![later(17, b"x"), later6.clone()],
+            vec![retyped(&first), arp()],
+        ),
+        case(
+            "drop not fragment first",
+            vec![whole.clone(), later(17, b"x"), later6.clone()],
+            vec![first.clone(), first6.clone()],
+            vec![retyped(&whole), arp()],
+        ),
+        case(
+            "drop options",
+            vec![
+                optional.clone(),
+                extended(0),
+                extended(43),
+                extended(60),
+                behind(vec![Extension::Authentication(4)], 17, &udp(4000, 9)),
+                behind(vec![Extension::Options(60, 0), Extension::Fragment(0)], 17, &udp(4000, 9)),
+                behind(vec![Extension::Fragment(0), Extension::Options(60, 0)], 17, &udp(4000, 9)),
+            ],
+            vec![between(A, B), between6(A6, B6), first6.clone(), atomic.clone()],
+            vec![retyped(&optional), retyped(&extended(60))],
+        ),
+        case(
+            "drop not options",
+            vec![between(A, B), between6(A6, B6), atomic.clone()],
+            vec![optional.clone(), extended(60)],
+            vec![retyped(&between(A, B)), arp()],
+        ),
+    ]
+}
+
+fn link() -> Vec<Case> {
+    let (v4, v6) = (between(A, B), between6(A6, B6));
+    let lldp = frames::ethernet(&[], 0x88cc, &[2; 46]);
+    // Source and destination as `frames::ethernet` has them: 02:…:02 and 02:…:01.
+    let other_source = with(v4.clone(), 11, 3);
+    let other_front = with(v4.clone(), 7, 9);
+    let interface = |frame: &Vec<u8>, interface| (frame.clone(), interface);
+    vec![
+        case(
+            "drop vlan 100",
+            vec![
+                tagged(&v4, &[(0x8100, 100)]),
+                tagged(&v6, &[(0x88a8, 0xe064), (0x8100, 7)]),
+                tagged(&lldp, &[(0x9100, 0x1064)]),
+            ],
+            vec![v4.clone(), tagged(&v4, &[(0x8100, 101)]), tagged(&v6, &[(0x88a8, 7), (0x8100, 100)])],
+            vec![frames::ethernet(&[], OTHER, &[0, 100, 0x08, 0, 0x45, 0]), tagged(&arp(), &[(0x8100, 100)])],
+        ),
+        case(
+            "drop vlan not 100",
+            vec![
+                tagged(&v4, &[(0x8100, 101)]),
+                tagged(&v6, &[(0x88a8, 7), (0x8100, 100)]),
+                tagged(&lldp, &[(0x8100, 0)]),
+            ],
+            vec![v4.clone(), lldp.clone(), tagged(&v4, &[(0x8100, 100)])],
+            vec![frames::ethernet(&[], OTHER, &[0, 101, 0x08, 0, 0x45, 0])],
+        ),
+        case(
+            "drop smac 02:00:00:00:00:02",
+            vec![v4.clone(), v6.clone(), lldp.clone()],
+            vec![other_source.clone(), other_front.clone()],
+            vec![with(with(v4.clone(), 5, 2), 11, 1), arp()],
+        ),
+        case(
+            "drop smac not {02:00:00:00:00:02, 02:00:00:00:00:04}",
+            vec![other_source, other_front],
+            vec![v4.clone(), lldp.clone(), with(v6.clone(), 11, 4)],
+            vec![with(v4.clone(), 5, 3)],
+        ),
+        case(
+            "drop dmac 02:00:00:00:00:01",
+            vec![v4.clone(), v6.clone(), lldp.clone()],
+            vec![with(v4.clone(), 5, 3), with(v4.clone(), 0, 4)],
+            vec![with(with(v4.clone(), 5, 2), 11, 1)],
+        ),
+        case(
+            "drop dmac not 02:00:00:00:00:01",
+            vec![with(v4.clone(), 5, 3), with(v6.clone(), 0, 4), with(lldp.clone(), 3, 1)],
+            vec![v4.clone(), v6.clone()],
+            vec![with(v4.clone(), 11, 3)],
+        ),
+        case(
+            "drop ethertype 0x88cc",
+            vec![lldp.clone(), tagged(&lldp, &[(0x8100, 5)]), tagged(&lldp, &[(0x88a8, 5), (0x8100, 6)])],
+            vec![v4.clone(), arp(), retyped(&lldp)],
+            vec![frames::ethernet(&[], OTHER, &[0x88, 0xcc, 0x88, 0xcc])],
+        ),
+        case(
+            "drop ethertype not {0x88cc, ipv4}",
+            vec![retyped(&lldp), v6.clone(), tagged(&v6, &[(0x8100, 5)])],
+            vec![lldp.clone(), v4.clone(), tagged(&v4, &[(0x8100, 5)])],
+            vec![arp()],
+        ),
+        Case {
+            rule: "drop on eth1",
+            hits: vec![interface(&v4, "eth1"), interface(&v6, "eth1"), interface(&lldp, "eth1")],
+            misses: vec![interface(&v4, "eth0"), interface(&lldp, "eth0")],
+            guards: vec![interface(&arp(), "eth1")],
+        },
+        Case {
+            rule: "drop on not eth1",
+            hits: vec![interface(&v4, "eth0"), interface(&lldp, "eth0")],
+            misses: vec![interface(&v4, "eth1"), interface(&v6, "eth1")],
+            guards: vec![interface(&arp(), "eth0")],
+        },
+    ]
+}
+
+/// What keeps a host reachable.
+fn essential() -> Vec<Case> {
+    let dhcp = v4(17, &udp(67, 68));
+    let dhcpv6 = v6(17, &udp(547, 546));
+    let neighbour = v6(58, &ping6(136, 0));
+    let query = v6(58, &ping6(130, 0));
+    let all = || vec![arp(), dhcp.clone(), dhcpv6.clone(), neighbour.clone(), query.clone()];
+    vec![
+        case(
+            "drop",
+            vec![
+                between(A, B),
+                between6(A6, B6),
+                retyped(&arp()),
+                v4(17, &udp(546, 547)),
+                v6(17, &udp(67, 68)),
+            ],
+            all(),
+            // What looks like it and is not.
+            vec![],
+        ),
+        case(
+            "drop not icmpv6",
+            vec![between(A, B), v4(17, &udp(68, 9)), later(17, &udp(67, 68))],
+            all(),
+            vec![v6(58, &ping6(128, 0))],
+        ),
+        case("drop udp", vec![between(A, B), v4(17, &udp(68, 9))], all(), vec![v4(6, &tcp(67, 68, 2))]),
+        case(
+            "drop udp port {68, 546}",
+            vec![dhcp.clone(), dhcpv6.clone()],
+            vec![arp(), neighbour.clone(), v4(17, &udp(68, 67))],
+            vec![v4(6, &tcp(67, 68, 2))],
+        ),
+        case("drop udp port not 53", vec![between(A, B)], all(), vec![v4(17, &udp(4000, 53))]),
+        case("drop udp sport 67", vec![v4(17, &udp(67, 9))], all(), vec![]),
+        case(
+            "drop {udp, icmpv6}",
+            vec![neighbour.clone(), query.clone(), between6(A6, B6)],
+            vec![arp(), dhcp.clone(), dhcpv6.clone()],
+            vec![],
+        ),
+        case("drop ethertype arp", vec![arp()], vec![dhcp.clone(), neighbour.clone()], vec![retyped(&arp())]),
+        case("drop ethertype not ipv4", vec![between6(A6, B6), retyped(&arp())], all(), vec![between(A, B)]),
+    ]
+}
+
+/// Every condition, plain and negated.
+pub fn cases() -> Vec<Case> {
+    [addresses(), protocols(), ports(), network(), link(), essential()].into_iter().flatten().collect()
+}
+
+/// Every action.
+pub fn stories() -> Vec<Story> {
+    let pass = |frame: &[u8]| (frame.to_vec(), Action::Pass, Reason::Unclaimed);
+    let drop = |frame: &[u8], reason| (frame.to_vec(), Action::Drop, reason);
+    let (web, dns) = (v4(6, &tcp(4000, 80, 2)), v4(17, &udp(4000, 53)));
+    let (from_far, from_far6, ndp) = (between(FAR, B), between6(FAR6, B6), v6(58, &ping6(135, 0)));
+    let story = |rules, frames, counts| Story {
+        rules,
+        default: "accept",
+        fragments: "first-only",
+        frames,
+        counts,
+        told: 0,
+    };
+    let lldp = frames::ethernet(&[], 0x88cc, &[2; 46]);
+    let (first, second) =
+        (over_v4(&Ipv4 { fragment: 0x2000, ..plain(17) }, &udp(4000, 53)), later(17, &udp(4000, 53)));
+    vec![
+        story(
+            &["accept tcp port 80", "drop tcp", "drop from 203.0.113.0/24"],
+            vec![
+                pass(&web),
+                drop(&v4(6, &tcp(80, 81, 2)), Reason::RuleDrop),
+                pass(&dns),
+                drop(&from_far, Reason::RuleDrop),
+            ],
+            &[("accept tcp port 80", 1), ("drop tcp", 1), ("drop from 203.0.113.0/24", 1)],
+        ),
+        Story {
+            default: "drop",
+            ..story(
+                &["accept tcp port 80"],
+                vec![pass(&web), drop(&dns, Reason::FirewallDefault), pass(&arp()), pass(&lldp), pass(&ndp)],
+                &[("accept tcp port 80", 1)],
+            )
+        },
+        story(
+            &["redirect eth1 udp", "drop"],
+            vec![
+                (dns.clone(), Action::Redirect, Reason::RuleRedirect),
+                drop(&web, Reason::RuleDrop),
+                // DHCP is neither's.
+                pass(&v4(17, &udp(68, 67))),
+            ],
+            &[("redirect eth1 udp", 1), ("drop", 1)],
+        ),
+        story(
+            &["count all", "count web tcp port 80", "drop tcp", "count rest"],
+            vec![drop(&web, Reason::RuleDrop), pass(&dns), pass(&arp()), pass(&ndp)],
+            &[("count all", 4), ("count web tcp port 80", 1), ("drop tcp", 1), ("count rest", 3)],
+        ),
+        Story {
+            told: 4,
+            ..story(
+                &["log udp", "log 1/2 drop tcp"],
+                vec![
+                    pass(&dns),
+                    drop(&web, Reason::RuleDrop),
+                    drop(&web, Reason::RuleDrop),
+                    drop(&web, Reason::RuleDrop),
+                    pass(&arp()),
+                    pass(&dns),
+                ],
+                &[("log udp", 2), ("log 1/2 drop tcp", 3)],
+            )
+        },
+        // Its counter is of what it drops; the rest goes on.
+        story(
+            &["limit 1/h burst 2 udp", "count rest udp", "accept"],
+            vec![
+                pass(&dns),
+                pass(&from_far6),
+                drop(&dns, Reason::RuleLimit),
+                drop(&from_far, Reason::RuleLimit),
+                pass(&web),
+                pass(&v4(17, &udp(67, 68))),
+            ],
+            &[("limit 1/h burst 2 udp", 2), ("count rest udp", 3), ("accept", 4)],
+        ),
+        story(
+            &["limit 1/h per source"],
+            vec![
+                pass(&dns),
+                pass(&from_far),
+                drop(&dns, Reason::RuleLimit),
+                drop(&web, Reason::RuleLimit),
+                drop(&from_far, Reason::RuleLimit),
+                pass(&between6(FAR6, B6)),
+                // The same /64.
+                drop(&between6("2001:dead::7".parse().expect("an address"), B6), Reason::RuleLimit),
+                pass(&between6("2001:dead:0:1::7".parse().expect("an address"), B6)),
+                pass(&lldp),
+                drop(&lldp, Reason::RuleLimit),
+                pass(&arp()),
+            ],
+            &[("limit 1/h per source", 5)],
+        ),
+        story(
+            &["limit 1/h per destination/24/128"],
+            vec![
+                pass(&between(A, FAR)),
+                drop(&between(B, Ipv4Addr::new(203, 0, 113, 200)), Reason::RuleLimit),
+                pass(&between(A, Ipv4Addr::new(203, 0, 112, 9))),
+                pass(&between6(A6, FAR6)),
+                pass(&between6(A6, "2001:dead::7".parse().expect("an address"))),
+                drop(&between6(B6, FAR6), Reason::RuleLimit),
+            ],
+            &[("limit 1/h per destination/24/128", 2)],
+        ),
+        // By default later fragments are judged, and have no ports.
+        story(
+            &["drop udp port 53", "count later fragment later"],
+            vec![drop(&first, Reason::RuleDrop), pass(&second), drop(&dns, Reason::RuleDrop)],
+            &[("drop udp port 53", 2), ("count later fragment later", 1)],
+        ),
+        Story {
+            fragments: "drop",
+            ..story(
+                &["accept"],
+                vec![drop(&first, Reason::Fragment), drop(&second, Reason::Fragment), pass(&dns)],
+                &[("accept", 1)],
+            )
+        },
+        Story {
+            fragments: "pass",
+            default: "drop",
+            ..story(
+                &["drop udp port 53"],
+                vec![drop(&first, Reason::RuleDrop), pass(&second), drop(&web, Reason::FirewallDefault)],
+                &[("drop udp port 53", 1)],
+            )
+        },
+    ]
+}
+
+/// Headers in front of a UDP header, and headers that are not whole: `drop udp dport 53` finds what there is.
+pub fn edges() -> Vec<Edge> {
+    let dns = udp(4000, 53);
+    let plain_v4 = v4(17, &dns);
+    let edge = |name, frame| Edge { name, frame, is_dropped: true, is_malformed: false };
+    let innocent = |name, frame| Edge { is_dropped: false, ..edge(name, frame) };
+    let cut = |name, frame| Edge { is_malformed: true, ..edge(name, frame) };
+    let ext = |number| behind(vec![Extension::Options(number, 0)], 17, &dns);
+    let fragment = |field| behind(vec![Extension::Fragment(field)], 17, &dns);
+    let all = [
+        Extension::Options(0, 1),
+        Extension::Options(60, 0),
+        Extension::Options(43, 2),
+        Extension::Fragment(0),
+        Extension::Authentication(4),
+        Extension::Options(60, 3),
+        Extension::Options(135, 0),
+    ];
+    vec![
+        edge("plain", plain_v4.clone()),
+        edge("padded", frames::padded(plain_v4.clone())),
+        edge("IP options", over_v4(&Ipv4 { options: vec![1; 40], ..plain(17) }, &dns)),
+        edge("first fragment", over_v4(&Ipv4 { fragment: 0x2000, ..plain(17) }, &dns)),
+        edge("v6 plain", v6(17, &dns)),
+        edge("802.1Q", tagged(&plain_v4, &[(0x8100, 5)])),
+        edge("802.1Q, v6", tagged(&v6(17, &dns), &[(0x8100, 5)])),
+        edge("QinQ", tagged(&plain_v4, &[(0x88a8, 5), (0x8100, 6)])),
+        edge("QinQ, v6", tagged(&v6(17, &dns), &[(0x9100, 5), (0x8100, 6)])),
+        edge("v6 hop-by-hop", ext(0)),
+        edge("v6 destination options", ext(60)),
+        edge("v6 routing", ext(43)),
+        edge("v6 AH", behind(vec![Extension::Authentication(4)], 17, &dns)),
+        edge("v6 mobility", ext(135)),
+        edge("v6 HIP", ext(139)),
+        edge("v6 shim6", ext(140)),
+        edge("v6 first fragment", fragment(1)),
+        edge("v6 atomic fragment", fragment(0)),
+        edge("v6 seven in a row", behind(all.to_vec(), 17, &dns)),
+        cut("v6 eight in a row", behind([&all[..], &[Extension::Options(60, 0)]].concat(), 17, &dns)),
+        cut("truncated UDP header", v4(17, &dns[..7])),
+        cut("truncated UDP header, v6", v6(17, &dns[..4])),
+        cut("no UDP header", v4(17, &[])),
+        cut("truncated behind options", behind(vec![Extension::Options(60, 0)], 17, &dns[..6])),
+        innocent("later fragment", later(17, &dns)),
+        innocent("later fragment, more to come", over_v4(&Ipv4 { fragment: 0x20b9, ..plain(17) }, &dns)),
+        innocent("v6 later fragment", fragment(185 << 3)),
+        innocent("v6 later fragment, more to come", fragment(185 << 3 | 1)),
+        innocent("short later fragment", later(17, &dns[..4])),
+        innocent("other port", v4(17, &udp(53, 54))),
+        innocent("TCP", v4(6, &tcp(4000, 53, 2))),
+        innocent("GRE", v4(47, &dns)),
+    ]
+}
