@@ -8,7 +8,8 @@ shared! {
     pub struct Event {
         /// `CLOCK_MONOTONIC`, nanoseconds.
         pub time: u64,
-        /// Frames that this CPU dropped on this interface since its last record, this one included.
+        /// Frames that this CPU dropped on this interface since its last record of drops, this one included; 0: a rule wanted
+        /// this one to be told of, whatever became of it.
         pub drops: u64,
         pub ifindex: u32,
         /// The interface's slot.

@@ -5,7 +5,7 @@ mod frame;
 mod private;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -55,7 +55,7 @@ pub struct Explanation {
 /// What a stage said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// `counter`, `blocks`, `firewall`, `redirect`.
+    /// `counter`, `blocks`, `rule` (one that did not decide), `firewall`, `redirect`.
     pub stage: String,
     /// `counted`, `next` (the next stage decides), `accept`, `drop`, `redirect`, `pass`.
     pub decision: String,
@@ -211,9 +211,8 @@ impl Explainer {
         if self.has(Stage::Counter) {
             steps.push(self.counter(&mut seen));
         }
-        let source = source(packet);
         if self.has(Stage::Firewall) {
-            self.firewall(&seen, source, reason, &mut steps);
+            self.firewall(&seen, packet, reason, &mut steps);
         }
         let is_reached = !reason.is_drop();
         if self.has(Stage::Redirect) && is_reached {
@@ -258,13 +257,8 @@ impl Explainer {
     }
 
     /// Blocks, then what the lists and their default say.
-    fn firewall(
-        &self,
-        seen: &private::Seen,
-        source: Option<std::net::IpAddr>,
-        reason: Reason,
-        steps: &mut Vec<Step>,
-    ) {
+    fn firewall(&self, seen: &private::Seen, packet: &[u8], reason: Reason, steps: &mut Vec<Step>) {
+        let source = source(packet);
         if self.has_blocks {
             let hit = seen.touched("BLOCK_HITS").next();
             let block = hit.and(source).and_then(|source| self.block_of(source));
@@ -280,11 +274,29 @@ impl Explainer {
         if !self.config.sections.iter().any(|(function, _)| function.name() == "firewall") {
             return;
         }
-        let hit = self.record.counted.iter().find(|counted| {
-            counted.section == "firewall" && seen.touched(&counted.map).any(|slot| slot == counted.slot)
-        });
+        let touched: BTreeSet<(&str, u32)> = self
+            .record
+            .counted
+            .iter()
+            .filter(|counted| counted.section == "firewall")
+            .map(|counted| counted.map.as_str())
+            .collect::<BTreeSet<&str>>()
+            .into_iter()
+            .flat_map(|map| seen.touched(map).map(move |slot| (map, slot)))
+            .collect();
+        let is_hit = |counted: &&RecordedCounter| {
+            counted.section == "firewall" && touched.contains(&(counted.map.as_str(), counted.slot))
+        };
+        // Rules that let a packet go on count as well: the last one decides.
+        let hit = self.record.counted.iter().rfind(is_hit);
+        let passed = self.passed(packet, hit);
+        let hit = hit.filter(|hit| !passed.iter().any(|step| step.rule.as_ref() == Some(&hit.rule)));
+        steps.extend(passed);
         steps.push(match hit {
             Some(counted) => self.rule(counted, source, reason),
+            None if reason.is_drop() && reason != Reason::FirewallDefault => {
+                Step { reason: Some(reason.name().into()), ..step("firewall", "drop") }
+            }
             None if reason.is_drop() => {
                 Step { rule: Some("default = \"drop\"".into()), ..step("firewall", "drop") }
             }
@@ -303,6 +315,32 @@ impl Explainer {
         }
     }
 
+    /// Rules in front of the one that decides, at most [`SHOWN`], and why each did not.
+    fn passed(&self, packet: &[u8], hit: Option<&RecordedCounter>) -> Vec<Step> {
+        let world = self.config.world(&[]);
+        let mut all = Vec::new();
+        for (_, valid) in &self.config.sections {
+            let decides = hit.map(|hit| hit.rule.as_str());
+            all.extend(valid.passed(&world, packet, &self.interface, decides));
+        }
+        let more = all.len().saturating_sub(SHOWN);
+        let mut steps: Vec<Step> = all
+            .into_iter()
+            .take(SHOWN)
+            .map(|passed| {
+                let (line, _) = self.sources.line_column(passed.at);
+                let file = self.sources.path(passed.at).to_owned();
+                let at = Some(At { file, line });
+                Step { rule: Some(passed.rule), why: Some(passed.why), at, ..step("rule", "next") }
+            })
+            .collect();
+        if more > 0 {
+            let why = Some(format!("and {more} rules more that do not decide"));
+            steps.push(Step { why, ..step("rule", "next") });
+        }
+        steps
+    }
+
     fn element(&self, name: &str, source: std::net::IpAddr) -> Option<Element> {
         let set = self.config.sets.get(name)?;
         let prefix = set.covering(source)?;
@@ -319,6 +357,9 @@ impl Explainer {
         covering.max_by_key(|(prefix, _)| length(**prefix)).map(|(prefix, block)| (*prefix, block))
     }
 }
+
+/// Rules that are shown of those that did not decide.
+const SHOWN: usize = 24;
 
 fn step(stage: &str, decision: &str) -> Step {
     Step { stage: stage.into(), decision: decision.into(), ..Step::default() }

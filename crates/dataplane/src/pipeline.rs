@@ -45,8 +45,13 @@ pub fn senko(ctx: XdpContext) -> u32 {
     if stages & (Stage::Firewall.bit() | Stage::Redirect.bit()) != 0 {
         count_reason(reason, length);
     }
-    if stages & Stage::Events.bit() != 0 && matches!(action, Action::Drop | Action::Aborted) {
-        events::bpf::dropped(&ctx, length, action, reason, INTERFACE.load());
+    if stages & Stage::Events.bit() != 0 {
+        if matches!(action, Action::Drop | Action::Aborted) {
+            events::bpf::dropped(&ctx, length, action, reason, INTERFACE.load());
+        }
+        if stages & Stage::Firewall.bit() != 0 && firewall::bpf::take_told() {
+            events::bpf::told(&ctx, length, action, reason, INTERFACE.load());
+        }
     }
     action as u32
 }

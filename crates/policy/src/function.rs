@@ -44,11 +44,32 @@ pub trait Valid: Send + Sync {
         Vec::new()
     }
 
+    /// The rules of an ordered list that did not decide a packet, in their order, up to the one with this text or to the end;
+    /// for `explain`.
+    fn passed(
+        &self,
+        _world: &World<'_>,
+        _frame: &[u8],
+        _interface: &str,
+        _decides: Option<&str>,
+    ) -> Vec<Passed> {
+        Vec::new()
+    }
+
     /// What the function's own maps have counted, for `stats` and metrics: `interfaces` are (slot, name). Counters of rules
     /// are not among it; they are in [`Tables::counted`].
     fn series(&self, _counters: &mut dyn Counters, _interfaces: &[(u32, &str)]) -> Vec<Series> {
         Vec::new()
     }
+}
+
+/// A rule that did not decide a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    pub rule: String,
+    pub at: Span,
+    /// `port 80 does not hold`.
+    pub why: String,
 }
 
 /// The value of one prefix in one table.

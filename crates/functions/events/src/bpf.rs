@@ -29,15 +29,39 @@ pub fn dropped(ctx: &XdpContext, length: u64, action: Action, reason: Reason, in
     // SAFETY: neither helper has preconditions.
     let due = unsafe { logic::count(clock, bpf_jiffies64(), || bpf_ktime_get_ns()) };
     let Some(due) = due else { return };
-    let Some(mut record) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else { return };
+    if write(ctx, length, action, reason, interface, due.time, due.drops) {
+        due.written(clock);
+    }
+}
+
+/// Tells of a frame that a rule wants to be told of, whatever became of it. It stands for no drops.
+#[inline(always)]
+pub fn told(ctx: &XdpContext, length: u64, action: Action, reason: Reason, interface: u32) {
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    write(ctx, length, action, reason, interface, now, 0);
+}
+
+/// `false`: the ring is full.
+#[inline(always)]
+fn write(
+    ctx: &XdpContext,
+    length: u64,
+    action: Action,
+    reason: Reason,
+    interface: u32,
+    time: u64,
+    drops: u64,
+) -> bool {
+    let Some(mut record) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else { return false };
     let record: *mut Event = record.as_mut_ptr().cast();
     // SAFETY: the reservation has the size of an event, eight-byte aligned, and is ours until it is submitted. The frame's
     // bytes are copied by a helper that reads whatever address it gets, no more of them than the record has room for.
     // Without wake-up, which would cost many times the drop: readers poll.
     unsafe {
         let captured = captured(ctx);
-        (*record).time = due.time;
-        (*record).drops = due.drops;
+        (*record).time = time;
+        (*record).drops = drops;
         (*record).ifindex = ctx.ingress_ifindex() as u32;
         (*record).interface = interface;
         (*record).length = length as u32;
@@ -47,7 +71,7 @@ pub fn dropped(ctx: &XdpContext, length: u64, action: Action, reason: Reason, in
         copy((*record).frame.as_mut_ptr(), captured, ctx.data());
         bpf_ringbuf_submit(record.cast(), u64::from(BPF_RB_NO_WAKEUP));
     }
-    due.written(clock);
+    true
 }
 
 /// Bytes of the frame's linear part that fit into a record.

@@ -40,7 +40,8 @@ pub struct Row {
     pub icmp_type: Option<u8>,
     /// Bytes on the wire.
     pub length: u32,
-    /// Drops that the row stands for, its own included: those of one CPU and interface since the row before.
+    /// Drops that the row stands for, its own included: those of one CPU and interface since the row before. 0: the frame is
+    /// told of because a rule logs it.
     pub drops: u64,
 }
 
@@ -92,6 +93,9 @@ impl Row {
             line += &name.map_or_else(|| format!(" type {kind}"), |name| format!(" {name}"));
         }
         line += &format!(", length {}", self.length);
+        if self.drops == 0 {
+            line += &format!(" (logged, {})", self.verdict);
+        }
         if self.drops > 1 {
             line += &format!(" (1 of {} drops)", self.drops);
         }

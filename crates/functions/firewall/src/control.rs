@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use abi::Stage;
-use policy::{Answer, Cidr, Contents, Counted, PrefixTable, Set, Slots, Subject, Tables, Valid, What, World};
+use policy::{
+    Answer, Cidr, Contents, Counted, Passed, PrefixTable, Set, Slots, Subject, Tables, Valid, What, World,
+};
 use prefix::{PrefixV4, PrefixV6};
 
 use crate::{
     config::{Entry, MOST_ENTRIES, Rules},
     list::Verdict,
+    rule::model::passes_by,
     ruled,
     shared::Value,
 };
@@ -61,6 +64,19 @@ impl Valid for Rules {
         let table = if matches!(prefix, Cidr::V4(_)) { NODES_V4 } else { NODES_V6 };
         answers.push(Answer { table, value });
         answers
+    }
+
+    fn passed(&self, world: &World<'_>, frame: &[u8], interface: &str, decides: Option<&str>) -> Vec<Passed> {
+        // A list has decided.
+        if decides.is_some_and(|text| self.rules.iter().all(|rule| rule.text != text)) {
+            return Vec::new();
+        }
+        let before = self.rules.iter().take_while(|rule| decides.is_none_or(|text| rule.text != text));
+        let passed = before.filter_map(|rule| {
+            let why = passes_by(rule, world.sets, frame, interface)?;
+            Some(Passed { rule: rule.text.clone(), at: rule.at, why })
+        });
+        passed.collect()
     }
 
     fn affected(&self, world: &World<'_>, prefix: Cidr) -> Vec<Cidr> {

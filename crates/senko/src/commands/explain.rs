@@ -114,7 +114,19 @@ fn print(out: &mut impl Write, text: &str, explanation: &Explanation) -> io::Res
     Ok(())
 }
 
+/// A rule that did not decide.
+fn not_this_rule(step: &Step) -> String {
+    let why = step.why.as_deref().unwrap_or_default();
+    match (&step.rule, &step.at) {
+        (Some(rule), Some(at)) => format!("not `{rule}`, {}:{}: {why}", at.file.display(), at.line),
+        _ => why.to_owned(),
+    }
+}
+
 fn sentence(step: &Step) -> String {
+    if step.stage == "rule" {
+        return not_this_rule(step);
+    }
     let place = |at: &Option<At>| {
         at.as_ref().map_or_else(String::new, |at| format!(", {}:{}", at.file.display(), at.line))
     };

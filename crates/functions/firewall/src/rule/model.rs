@@ -173,6 +173,29 @@ impl Model {
     }
 }
 
+/// Why a rule does not decide a frame; `None`: it does.
+pub fn passes_by(rule: &Rule, sets: &Sets, frame: &[u8], interface: &str) -> Option<String> {
+    let Ok(dissected) = model::dissect(frame, frame.len()) else {
+        return Some("the packet is malformed, and no rule's".into());
+    };
+    let packet = Packet { frame, dissected, interface };
+    for condition in &rule.matches {
+        match packet.meets(condition, sets) {
+            Some(true) => {}
+            Some(false) => return Some(format!("`{condition}` does not hold")),
+            None => return Some(format!("the packet has nothing that `{condition}` could be asked of")),
+        }
+    }
+    if ends_packets(rule) && packet.is_spared_by(rule) {
+        return Some("it spares what a host cannot do without, unless it names it".into());
+    }
+    match &rule.action {
+        Action::Count(_) | Action::Log | Action::Mark(_) => Some("it holds, and the packet goes on".into()),
+        Action::Limit(_) => Some("it holds, and the packet is within the limit".into()),
+        Action::Accept | Action::Drop | Action::Reject | Action::Redirect(_) => None,
+    }
+}
+
 struct Packet<'a> {
     frame: &'a [u8],
     dissected: Dissected<'a>,
