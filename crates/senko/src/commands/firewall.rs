@@ -1,6 +1,7 @@
 //! `senko firewall`: drop by prefix, and change the prefixes of one that runs.
 
 mod control;
+mod import;
 pub mod tables;
 
 use std::{
@@ -34,12 +35,15 @@ use crate::{
     override_usage = "senko firewall IFACE… --drop CIDR… [--drop-file FILE] [--allow CIDR…] [OPTIONS]\n       \
                       senko firewall IFACE add CIDR… [--allow CIDR…]\n       \
                       senko firewall IFACE remove CIDR…\n       \
-                      senko firewall IFACE list",
+                      senko firewall IFACE list\n       \
+                      senko firewall import FILE",
     after_help = "The longest prefix that covers a packet's source decides. The verbs talk to the `senko firewall` \
-                  that runs on the interface.\n\nExamples:\n  \
+                  that runs on the interface. `import` prints rules of `iptables-save`, `nft -j list ruleset` or an \
+                  xdp-filter list as the section [firewall] of senko.toml.\n\nExamples:\n  \
                   senko firewall eth0 --drop 192.0.2.0/24 2001:db8::/32\n  \
                   senko firewall eth0 --drop-file blocklist.txt --allow 198.51.100.7\n  \
-                  senko firewall eth0 add 203.0.113.0/24"
+                  senko firewall eth0 add 203.0.113.0/24\n  \
+                  iptables-save | senko firewall import -"
 )]
 pub struct FirewallArgs {
     /// Interfaces to filter on; then add, remove or list with their prefixes
@@ -55,6 +59,11 @@ pub struct FirewallArgs {
 }
 
 pub fn run(args: FirewallArgs, global: &Global) -> Result<u8, Failure> {
+    if let [verb, words @ ..] = args.words.as_slice()
+        && verb == "import"
+    {
+        return import::run(words, global);
+    }
     if let Some((interface, request)) = request(&args)? {
         return control::ask(interface, &request, global.json);
     }
