@@ -134,25 +134,26 @@ fn random_rules_agree() {
     let reasons = RefCell::new(BTreeMap::<Reason, u32>::new());
     let lists = RefCell::new(0);
     let scene = Scene::new(&INTERFACES, &SETS);
-    let result = kernel::runner(25).run(&traffic(1..16, 1..200), |(rules, frames, fragments, default_drop)| {
-        let sound = |text: &String| model::rule(text, &scene.world()).is_ok();
-        // Nothing comes back into a bucket while the test runs.
-        let by_the_hour = |text: &String| text.replace("90/m", "2/h").replace("200/s", "4/h burst 3");
-        let rules: Vec<String> = rules.iter().map(by_the_hour).filter(sound).collect();
-        let default = if default_drop { "drop" } else { "accept" };
-        let Some(mut both) = Both::new(&rules, Fragments::ALL[fragments], default) else { return Ok(()) };
-        if rules.is_empty() {
-            return Ok(());
-        }
-        *lists.borrow_mut() += 1;
-        for Arrival { frame, interface, .. } in &frames {
-            let expected = both.expected(frame, interface);
-            prop_assert_eq!(both.kernel.judge(frame, interface), expected, "{:?} {:02x?}", &rules, frame);
-            *reasons.borrow_mut().entry(expected.1).or_default() += 1;
-        }
-        prop_assert_eq!(both.kernel.counts(), both.model.counts, "{:?}", &rules);
-        Ok(())
-    });
+    let result =
+        kernel::runner(25).run(&traffic(1..16, 1..200), |(rules, frames, fragments, default_drop)| {
+            let sound = |text: &String| model::rule(text, &scene.world()).is_ok();
+            // Nothing comes back into a bucket while the test runs.
+            let by_the_hour = |text: &String| text.replace("90/m", "2/h").replace("200/s", "4/h burst 3");
+            let rules: Vec<String> = rules.iter().map(by_the_hour).filter(sound).collect();
+            let default = if default_drop { "drop" } else { "accept" };
+            let Some(mut both) = Both::new(&rules, Fragments::ALL[fragments], default) else { return Ok(()) };
+            if rules.is_empty() {
+                return Ok(());
+            }
+            *lists.borrow_mut() += 1;
+            for Arrival { frame, interface, .. } in &frames {
+                let expected = both.expected(frame, interface);
+                prop_assert_eq!(both.kernel.judge(frame, interface), expected, "{:?} {:02x?}", &rules, frame);
+                *reasons.borrow_mut().entry(expected.1).or_default() += 1;
+            }
+            prop_assert_eq!(both.kernel.counts(), both.model.counts, "{:?}", &rules);
+            Ok(())
+        });
     if let Err(error) = result {
         panic!("{error}");
     }

@@ -141,7 +141,12 @@ fn addresses() -> Vec<Case> {
     vec![
         case(
             "drop from 10.0.0.0/24",
-            vec![between(A, FAR), between(last, FAR), tagged(&between(A, FAR), &[(0x8100, 5)]), later(47, b"x")],
+            vec![
+                between(A, FAR),
+                between(last, FAR),
+                tagged(&between(A, FAR), &[(0x8100, 5)]),
+                later(47, b"x"),
+            ],
             vec![between(FAR, A), between(next, B)],
             vec![between6(disguised, B6), retyped(&between(A, FAR)), arp()],
         ),
@@ -184,7 +189,11 @@ fn addresses() -> Vec<Case> {
         // 10.0.0.2 is in the other set as an element of its own, and lies in a prefix of this one.
         case(
             "drop to {@office, @six}",
-            vec![between(FAR, B), between6(FAR6, B6), between6(FAR6, "2001:db8:9::1".parse().expect("an address"))],
+            vec![
+                between(FAR, B),
+                between6(FAR6, B6),
+                between6(FAR6, "2001:db8:9::1".parse().expect("an address")),
+            ],
             vec![between(B, FAR), between6(B6, FAR6)],
             vec![retyped(&between(FAR, B)), arp()],
         ),
@@ -275,7 +284,12 @@ fn ports() -> Vec<Case> {
         ),
         case(
             "drop protocol {17, 33, 132, 136} port > 1023",
-            vec![v4(17, &udp(1, 1024)), v4(33, &udp(1, 65_535)), v6(132, &udp(1, 2000)), v6(136, &udp(1, 2000))],
+            vec![
+                v4(17, &udp(1, 1024)),
+                v4(33, &udp(1, 65_535)),
+                v6(132, &udp(1, 2000)),
+                v6(136, &udp(1, 2000)),
+            ],
             vec![v4(17, &udp(2000, 1023)), v4(33, &udp(2000, 0))],
             vec![v4(6, &tcp(1, 2000, 2)), v4(34, &udp(1, 2000)), later(132, &udp(1, 2000))],
         ),
@@ -473,7 +487,11 @@ fn link() -> Vec<Case> {
         ),
         case(
             "drop vlan not 100",
-            vec![tagged(&v4, &[(0x8100, 101)]), tagged(&v6, &[(0x88a8, 7), (0x8100, 100)]), tagged(&lldp, &[(0x8100, 0)])],
+            vec![
+                tagged(&v4, &[(0x8100, 101)]),
+                tagged(&v6, &[(0x88a8, 7), (0x8100, 100)]),
+                tagged(&lldp, &[(0x8100, 0)]),
+            ],
             vec![v4.clone(), lldp.clone(), tagged(&v4, &[(0x8100, 100)])],
             vec![frames::ethernet(&[], OTHER, &[0, 101, 0x08, 0, 0x45, 0])],
         ),
@@ -538,7 +556,13 @@ fn essential() -> Vec<Case> {
     vec![
         case(
             "drop",
-            vec![between(A, B), between6(A6, B6), retyped(&arp()), v4(17, &udp(546, 547)), v6(17, &udp(67, 68))],
+            vec![
+                between(A, B),
+                between6(A6, B6),
+                retyped(&arp()),
+                v4(17, &udp(546, 547)),
+                v6(17, &udp(67, 68)),
+            ],
             all(),
             // What looks like it and is not.
             vec![],
@@ -630,11 +654,7 @@ pub fn stories() -> Vec<Story> {
             vec![drop(&web, Reason::RuleDrop), pass(&dns), pass(&arp()), pass(&ndp)],
             &[("count all", 4), ("count web tcp port 80", 1), ("drop tcp", 1), ("count rest", 3)],
         ),
-        story(
-            &["mark 7 udp", "accept"],
-            vec![pass(&dns), pass(&web)],
-            &[("mark 7 udp", 1), ("accept", 2)],
-        ),
+        story(&["mark 7 udp", "accept"], vec![pass(&dns), pass(&web)], &[("mark 7 udp", 1), ("accept", 2)]),
         Story {
             told: 4,
             ..story(

@@ -58,8 +58,10 @@ fn numbers(word: &'static str, often: &'static [u32], most: u32) -> impl Strateg
 
 fn prefix(v6: bool) -> impl Strategy<Value = String> {
     let set = select(vec!["@office", "@wide", "@six", "@nobody"]);
-    let v4 = vec!["10.0.0.1", "10.0.0.2", "10.0.0.0/24", "10.0.0.0/30", "10.0.0.0/8", "192.0.2.0/24", "0.0.0.0/1"];
-    let of_v6 = vec!["2001:db8::1", "2001:db8::2", "2001:db8::/64", "2001:db8::/31", "fe80::/10", "::/1", "::1"];
+    let v4 =
+        vec!["10.0.0.1", "10.0.0.2", "10.0.0.0/24", "10.0.0.0/30", "10.0.0.0/8", "192.0.2.0/24", "0.0.0.0/1"];
+    let of_v6 =
+        vec!["2001:db8::1", "2001:db8::2", "2001:db8::/64", "2001:db8::/31", "fe80::/10", "::/1", "::1"];
     let prefix = select(if v6 { of_v6 } else { v4 });
     prop_oneof![3 => prefix, 1 => set].prop_map(str::to_owned)
 }
@@ -92,8 +94,15 @@ fn upper() -> impl Strategy<Value = Vec<String>> {
         (one("sport"), one("port")).prop_map(|(a, b)| a.into_iter().chain(b).collect::<Vec<_>>())
     };
     let flags = select(vec![
-        "flags syn", "flags syn/syn,ack", "flags not syn/syn,ack", "flags {none, fin, syn+ack}", "flags not {syn, ack}",
-        "flags syn,ack/syn,ack", "flags not all", "flags rst/rst", "flags not {ece/ece, urg/urg}",
+        "flags syn",
+        "flags syn/syn,ack",
+        "flags not syn/syn,ack",
+        "flags {none, fin, syn+ack}",
+        "flags not {syn, ack}",
+        "flags syn,ack/syn,ack",
+        "flags not all",
+        "flags rst/rst",
+        "flags not {ece/ece, urg/urg}",
     ]);
     let with = |protocol: &'static str, rest: BoxedStrategy<Vec<String>>| {
         rest.prop_map(move |rest| [vec![protocol.to_owned()], rest].concat()).boxed()
@@ -101,12 +110,24 @@ fn upper() -> impl Strategy<Value = Vec<String>> {
     let tcp = (ports(), option::weighted(0.5, flags))
         .prop_map(|(ports, flags)| ports.into_iter().chain(flags.map(str::to_owned)).collect());
     let kind = |often: &'static [u32]| {
-        option::weighted(0.7, numbers("type", often, 255)).prop_map(|kind| kind.into_iter().collect::<Vec<_>>())
+        option::weighted(0.7, numbers("type", often, 255))
+            .prop_map(|kind| kind.into_iter().collect::<Vec<_>>())
     };
     let code = select(vec!["type 8 code 0", "type 8 code not 0", "type 8 code not 1-7", "type 8 code < 7"]);
     let alone = select(vec![
-        "not tcp", "not {tcp, udp}", "not icmp", "not icmpv6", "not {icmp, icmpv6}", "protocol > 16", "protocol 0-57",
-        "protocol not 2-100", "{udp, icmpv6}", "{tcp, icmp, icmpv6}", "protocol 50-60", "gre", "protocol not 17-58",
+        "not tcp",
+        "not {tcp, udp}",
+        "not icmp",
+        "not icmpv6",
+        "not {icmp, icmpv6}",
+        "protocol > 16",
+        "protocol 0-57",
+        "protocol not 2-100",
+        "{udp, icmpv6}",
+        "{tcp, icmp, icmpv6}",
+        "protocol 50-60",
+        "gre",
+        "protocol not 17-58",
     ]);
     prop_oneof![
         4 => Just(Vec::new()),
@@ -129,7 +150,14 @@ fn network() -> impl Strategy<Value = Vec<String>> {
         option::weighted(0.12, numbers("length", &[28, 40, 60, 80], 200)),
         option::weighted(0.12, numbers("ttl", &[1, 64, 128], 255)),
         option::weighted(0.12, numbers("dscp", &[0, 10, 46], 63)),
-        word(&["fragment", "not fragment", "fragment first", "not fragment first", "fragment later", "not fragment later"]),
+        word(&[
+            "fragment",
+            "not fragment",
+            "fragment first",
+            "not fragment first",
+            "fragment later",
+            "not fragment later",
+        ]),
         word(&["options", "not options"]),
         option::weighted(0.05, select(vec!["established", "not established"]).prop_map(str::to_owned)),
         word(&["ip", "ipv6"]),
@@ -138,7 +166,9 @@ fn network() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn link() -> impl Strategy<Value = Vec<String>> {
-    let mac = || select(vec!["02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:01:02"]).prop_map(str::to_owned);
+    let mac = || {
+        select(vec!["02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:01:02"]).prop_map(str::to_owned)
+    };
     (
         option::weighted(0.15, numbers("vlan", &[0, 1, 99, 100, 4095], 4095)),
         option::weighted(0.08, condition("smac", mac())),
@@ -150,10 +180,21 @@ fn link() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn action() -> impl Strategy<Value = String> {
-    let rate = (select(vec!["1/h", "3/h", "90/m", "200/s", "5/h burst 2"]), select(vec![
-        "", " per source", " per destination", " per source/0/0", " per source/24/48", " per destination/31/127",
-    ]));
-    let logged = (select(vec!["", "", "", "", "", "log ", "log 1/3 "]), select(vec!["accept", "drop", "reject", "redirect eth1"]));
+    let rate = (
+        select(vec!["1/h", "3/h", "90/m", "200/s", "5/h burst 2"]),
+        select(vec![
+            "",
+            " per source",
+            " per destination",
+            " per source/0/0",
+            " per source/24/48",
+            " per destination/31/127",
+        ]),
+    );
+    let logged = (
+        select(vec!["", "", "", "", "", "log ", "log 1/3 "]),
+        select(vec!["accept", "drop", "reject", "redirect eth1"]),
+    );
     prop_oneof![
         7 => logged.prop_map(|(log, action)| format!("{log}{action}")),
         1 => select(vec!["count a", "count b", "log", "log 1/2", "mark 7"]).prop_map(str::to_owned),
@@ -223,8 +264,11 @@ pub fn arrival() -> impl Strategy<Value = Arrival> {
     ];
     let frame = prop_oneof![3 => random::valid(), 1 => random::kernel_frame()];
     let pause = prop_oneof![4 => Just(0), 2 => 0..20_000_000_u64, 1 => 0..2_000_000_000_u64];
-    (frame, aim, select(INTERFACES.to_vec()), pause)
-        .prop_map(|(frame, aim, interface, pause)| Arrival { frame: aimed(frame, &aim), interface, pause })
+    (frame, aim, select(INTERFACES.to_vec()), pause).prop_map(|(frame, aim, interface, pause)| Arrival {
+        frame: aimed(frame, &aim),
+        interface,
+        pause,
+    })
 }
 
 /// Rules, frames, and what the section says besides: of fragments (0 to 2) and whether the default is to drop.

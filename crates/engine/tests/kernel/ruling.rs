@@ -43,16 +43,19 @@ impl Ruling {
         for (name, contents) in &tables.maps {
             fill(&maker, name, contents);
         }
-        let (hits, told) = (maker.map("FIREWALL_HITS").expect("a map"), maker.map("RULE_TOLD").expect("a map"));
+        let (hits, told) =
+            (maker.map("FIREWALL_HITS").expect("a map"), maker.map("RULE_TOLD").expect("a map"));
         let (hits, told) = (hits.clone(), told.clone());
         let shared = ["FIREWALL_HITS", "RULE_TOLD"].into_iter().chain(shared_maps(tables));
-        let builder = shared.fold(builder, |builder, name| builder.share(name, maker.map(name).expect("a map")));
+        let builder =
+            shared.fold(builder, |builder, name| builder.share(name, maker.map(name).expect("a map")));
         let mut pipelines = BTreeMap::from([(first.clone(), maker)]);
         // A program takes a while to verify; on most lists it would be the same one again.
         let asked: u32 = from_bytes(&tables.everywhere.globals["RULE_ASKED"]).expect("a number");
         for (interface, knob) in interfaces.filter(|_| asked & ask::INTERFACE != 0) {
             let pipeline = globals(builder.clone(), &knob.globals).load();
-            pipelines.insert(interface.clone(), pipeline.unwrap_or_else(|error| panic!("{interface}: {error}")));
+            pipelines
+                .insert(interface.clone(), pipeline.unwrap_or_else(|error| panic!("{interface}: {error}")));
         }
         let names = tables.counted.iter().map(|counted| (counted.slot, counted.subject.rule().to_owned()));
         Self { pipelines, first: first.clone(), hits, told, names: names.collect() }

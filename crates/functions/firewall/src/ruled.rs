@@ -58,7 +58,10 @@ pub fn tables(
         let entries = entries.map(|(key, limit)| (key.to_ne_bytes().to_vec(), bytes_of(limit).to_vec()));
         let max_entries = lowered.limits.len() as u32;
         tables.maps.insert("RULE_LIMITS", Contents::Entries { max_entries, entries: entries.collect() });
-        tables.maps.insert("RULE_BUCKETS", Contents::Carried { max_entries: shared + lowered.buckets, zero: Vec::new() });
+        tables.maps.insert(
+            "RULE_BUCKETS",
+            Contents::Carried { max_entries: shared + lowered.buckets, zero: Vec::new() },
+        );
     }
     if !lowered.ports.is_empty() {
         let ports =

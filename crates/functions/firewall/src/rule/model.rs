@@ -122,7 +122,13 @@ impl Model {
     }
 
     /// What a rule that matches does; `None`: the packet goes on to the next.
-    fn apply(&mut self, number: usize, packet: &Packet<'_>, now: u64, judgement: &mut Judgement) -> Option<Step> {
+    fn apply(
+        &mut self,
+        number: usize,
+        packet: &Packet<'_>,
+        now: u64,
+        judgement: &mut Judgement,
+    ) -> Option<Step> {
         let rule = self.rules[number].clone();
         let counted = self.counts.get(&rule.text).map_or(0, |count| count.0);
         let step = match &rule.action {
@@ -143,7 +149,9 @@ impl Model {
                 None
             }
         };
-        let one_in = rule.log.filter(|_| !matches!(rule.action, Action::Limit(_) | Action::Count(_) | Action::Mark(_)));
+        let one_in = rule
+            .log
+            .filter(|_| !matches!(rule.action, Action::Limit(_) | Action::Count(_) | Action::Mark(_)));
         judgement.told |= one_in.is_some_and(|one_in| counted.is_multiple_of(one_in.into()));
         let count = self.counts.entry(rule.text).or_default();
         *count = (count.0 + 1, count.1 + packet.frame.len() as u64);
@@ -216,7 +224,8 @@ impl Packet<'_> {
             _ => {}
         }
         let ip = self.dissected.ip.as_ref()?;
-        let icmp = |at: usize| if ip.is_icmp() { ip.upper(4).map(|header| u32::from(header[at])) } else { None };
+        let icmp =
+            |at: usize| if ip.is_icmp() { ip.upper(4).map(|header| u32::from(header[at])) } else { None };
         match field {
             Field::Protocol => Some(ip.protocol.into()),
             Field::Version => Some(ip.version.into()),
@@ -244,8 +253,7 @@ impl Packet<'_> {
 
     fn is_foreign_icmp(&self, field: Field) -> bool {
         let ip = self.dissected.ip.as_ref();
-        field == Field::Protocol
-            && ip.is_some_and(|ip| matches!((ip.version, ip.protocol), (4, 58) | (6, 1)))
+        field == Field::Protocol && ip.is_some_and(|ip| matches!((ip.version, ip.protocol), (4, 58) | (6, 1)))
     }
 
     /// Whether the packet is one without which a host loses its address or its link, and which the rule does not name.
@@ -253,7 +261,9 @@ impl Packet<'_> {
         let names = |field, number| {
             rule.matches.iter().any(|condition| {
                 let Values::Ranges(ranges) = &condition.values else { return false };
-                condition.field == field && !condition.negated && ranges.iter().any(|range| range.contains(&number))
+                condition.field == field
+                    && !condition.negated
+                    && ranges.iter().any(|range| range.contains(&number))
             })
         };
         let Some(ip) = &self.dissected.ip else {

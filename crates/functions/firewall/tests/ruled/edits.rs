@@ -34,7 +34,11 @@ fn lists(tables: &Tables) -> Lists {
 fn prefix() -> impl Strategy<Value = String> {
     (any::<bool>(), 0_u32..16, 0_u32..5).prop_map(|(six, bits, length)| {
         let kept = bits >> (4 - length) << (4 - length);
-        if six { format!("2001:db8::{kept:x}/{}", 124 + length) } else { format!("10.0.0.{kept}/{}", 28 + length) }
+        if six {
+            format!("2001:db8::{kept:x}/{}", 124 + length)
+        } else {
+            format!("10.0.0.{kept}/{}", 28 + length)
+        }
     })
 }
 
@@ -54,7 +58,8 @@ fn an_edit_writes_what_a_new_generation_would() {
     let result = TestRunner::new(config).run(&story, |(sets, edits)| {
         let mut sets: Vec<BTreeSet<String>> = sets.into_iter().map(|set| set.into_iter().collect()).collect();
         let scene = |sets: &[BTreeSet<String>]| {
-            let sets: Vec<Vec<&str>> = sets.iter().map(|set| set.iter().map(String::as_str).collect()).collect();
+            let sets: Vec<Vec<&str>> =
+                sets.iter().map(|set| set.iter().map(String::as_str).collect()).collect();
             let sets: Vec<(&str, &[&str])> = names.into_iter().zip(sets.iter().map(Vec::as_slice)).collect();
             Scene::new(&INTERFACES, &sets)
         };

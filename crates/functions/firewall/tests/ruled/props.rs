@@ -26,9 +26,10 @@ type Seen = RefCell<BTreeMap<String, (u32, u32)>>;
 fn see(seen: &Seen, rule: &Rule, has_matched: bool) {
     let action = format!("{:?}", rule.action);
     let action = action.split(['(', ' ']).next().unwrap_or_default().to_owned();
-    let conditions = rule.matches.iter().map(|condition| {
-        format!("{}{:?}", if condition.negated { "not " } else { "" }, condition.field)
-    });
+    let conditions = rule
+        .matches
+        .iter()
+        .map(|condition| format!("{}{:?}", if condition.negated { "not " } else { "" }, condition.field));
     let mut seen = seen.borrow_mut();
     for name in conditions.chain([action]) {
         let count = seen.entry(name).or_default();
@@ -40,7 +41,12 @@ fn see(seen: &Seen, rule: &Rule, has_matched: bool) {
 fn compiled_rules_mean_what_the_list_means() {
     let scene = Scene::new(&INTERFACES, &SETS);
     let cases = std::env::var("SENKO_RULE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(70);
-    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 2000, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 2000,
+        ..ProptestConfig::default()
+    };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &SEED));
     let (seen, reasons) = (Seen::default(), RefCell::new(BTreeMap::<Option<Reason>, u32>::new()));
     let (refused, overlapping) = (RefCell::new((0, 0)), RefCell::new(0));
@@ -61,7 +67,11 @@ fn compiled_rules_mean_what_the_list_means() {
             Ok(stage) => stage,
             Err(problems) => {
                 // More rules in one place than a packet is compared with.
-                prop_assert!(problems.iter().any(|text| text.contains("nothing tells them apart")), "{:?}", problems);
+                prop_assert!(
+                    problems.iter().any(|text| text.contains("nothing tells them apart")),
+                    "{:?}",
+                    problems
+                );
                 *overlapping.borrow_mut() += 1;
                 return Ok(());
             }
@@ -97,7 +107,11 @@ fn compiled_rules_mean_what_the_list_means() {
         panic!("{error}");
     }
     let (refused, all) = refused.into_inner();
-    println!("{refused} of {all} rules, {} of {cases} lists refused; {:?}", overlapping.borrow(), reasons.borrow());
+    println!(
+        "{refused} of {all} rules, {} of {cases} lists refused; {:?}",
+        overlapping.borrow(),
+        reasons.borrow()
+    );
     assert!(refused * 3 < all, "{refused} of {all} rules were refused");
     assert!(overlapping.into_inner() * 3 < cases, "most lists are taken");
     let seen = seen.into_inner();

@@ -255,6 +255,6 @@ impl Deeds for Acting<'_> {
 
     fn tell(&mut self, slot: u32, one_in: u32) {
         let counted = self.judging.hits.get(&slot).map_or(0, |hit| hit.packets);
-        self.judging.told |= one_in != 0 && counted % u64::from(one_in) == 0;
+        self.judging.told |= one_in != 0 && counted.is_multiple_of(u64::from(one_in));
     }
 }
