@@ -39,6 +39,11 @@ pub trait Valid: Send + Sync {
         Vec::new()
     }
 
+    /// What the section costs packets and memory, beyond its maps; for `check`.
+    fn costs(&self) -> Vec<Cost> {
+        Vec::new()
+    }
+
     /// Other prefixes whose values in the function's tables change when a set gains or loses this one.
     fn affected(&self, _world: &World<'_>, _prefix: Cidr) -> Vec<Cidr> {
         Vec::new()
@@ -61,6 +66,14 @@ pub trait Valid: Send + Sync {
     fn series(&self, _counters: &mut dyn Counters, _interfaces: &[(u32, &str)]) -> Vec<Series> {
         Vec::new()
     }
+}
+
+/// A figure of what a section costs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cost {
+    /// `rules: steps of a packet`.
+    pub name: &'static str,
+    pub value: f64,
 }
 
 /// A rule that did not decide a packet.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use abi::Stage;
 use policy::{
-    Answer, Cidr, Contents, Counted, Passed, PrefixTable, Set, Slots, Subject, Tables, Valid, What, World,
+    Answer, Cidr, Contents, Cost, Counted, Passed, PrefixTable, Set, Slots, Subject, Tables, Valid, What,
+    World,
 };
 use prefix::{PrefixV4, PrefixV6};
 
@@ -64,6 +65,24 @@ impl Valid for Rules {
         let table = if matches!(prefix, Cidr::V4(_)) { NODES_V4 } else { NODES_V6 };
         answers.push(Answer { table, value });
         answers
+    }
+
+    fn costs(&self) -> Vec<Cost> {
+        let Some(compiled) = &self.compiled else { return Vec::new() };
+        let shape = &compiled.forest.shape;
+        let boxes: usize =
+            compiled.lowered.lists.iter().map(|lists| lists.first.len() + lists.each.len()).sum();
+        [
+            ("rules", self.rules.len() as f64),
+            ("rules: boxes", boxes as f64),
+            ("rules: trees", f64::from(shape.trees)),
+            ("rules: bytes of the trees", shape.bytes as f64),
+            ("rules: milliseconds to compile", compiled.milliseconds),
+            ("rules: steps of a packet, mean", shape.steps),
+            ("rules: comparisons of a packet, mean", shape.cells),
+        ]
+        .map(|(name, value)| Cost { name, value })
+        .to_vec()
     }
 
     fn passed(&self, world: &World<'_>, frame: &[u8], interface: &str, decides: Option<&str>) -> Vec<Passed> {

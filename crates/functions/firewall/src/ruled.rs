@@ -28,7 +28,7 @@ pub fn tables(
     slots: &mut Slots,
     tables: &mut Tables,
 ) {
-    let Compiled { forest, lowered } = compiled;
+    let Compiled { forest, lowered, .. } = compiled;
     let has_others = lowered.lists.iter().any(|list| !list.each.is_empty());
     let are_shared = lowered.limits.iter().any(|limit| limit.word != WHOLE);
     let shared = if are_shared { BUCKETS } else { 1 };

@@ -58,6 +58,7 @@ struct Sound {
     interfaces: Vec<InterfaceRow>,
     sections: Vec<&'static str>,
     sets: Vec<SetRow>,
+    costs: Vec<CostRow>,
     #[serde(flatten)]
     memory: Memory,
     #[serde(flatten)]
@@ -68,6 +69,14 @@ struct Sound {
 struct InterfaceRow {
     name: String,
     mode: String,
+}
+
+/// What a section costs packets and memory, beyond its maps.
+#[derive(Debug, Serialize)]
+struct CostRow {
+    section: &'static str,
+    name: &'static str,
+    value: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,6 +122,11 @@ fn look(mut config: Config) -> Result<Sound, Failure> {
     let interface =
         |interface: policy::Interface| InterfaceRow { name: interface.name, mode: interface.mode };
     let sections = config.sections.iter().map(|(function, _)| function.name()).collect();
+    let costs = config.sections.iter().flat_map(|(function, valid)| {
+        let section = function.name();
+        valid.costs().into_iter().map(move |cost| CostRow { section, name: cost.name, value: cost.value })
+    });
+    let costs = costs.collect();
     let set = |(name, set): (String, policy::Set)| SetRow {
         name,
         ipv4: set.v4.len(),
@@ -123,6 +137,7 @@ fn look(mut config: Config) -> Result<Sound, Failure> {
     Ok(Sound {
         interfaces: config.interfaces.into_iter().map(interface).collect(),
         sections,
+        costs,
         sets: config.sets.into_iter().map(set).collect(),
         memory,
         verified,
@@ -146,6 +161,15 @@ fn print(sound: &Sound) -> Result<(), Failure> {
             let watched = if set.watch { " (watched)" } else { "" };
             let from = set.file.as_ref().map_or_else(String::new, |file| format!("{file}{watched}"));
             table.row(vec![set.name.clone(), set.ipv4.to_string(), set.ipv6.to_string(), from]);
+        }
+        table.write(&mut out)?;
+        writeln!(out)?;
+    }
+    if !sound.costs.is_empty() {
+        let mut table = Table::new(&["section", "cost", ""]);
+        for CostRow { section, name, value } in &sound.costs {
+            let value = if value.fract() == 0.0 { value.to_string() } else { format!("{value:.1}") };
+            table.row(vec![(*section).into(), (*name).into(), value]);
         }
         table.write(&mut out)?;
         writeln!(out)?;

@@ -12,6 +12,7 @@ mod links;
 mod others;
 mod probe;
 mod rollback;
+mod rules;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;

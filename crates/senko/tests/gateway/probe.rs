@@ -34,24 +34,33 @@ impl Probe {
     /// Those of the sources that are not dropped.
     #[track_caller]
     pub fn passing<'s>(&self, sources: &[&'s str]) -> Vec<&'s str> {
+        let payload = (self.round.get() + 1).to_be_bytes();
+        let sent: Vec<Vec<u8>> =
+            sources.iter().map(|source| udp(source, &self.from, &self.to, 9, &payload)).collect();
+        let came = self.come(&sent);
+        sources.iter().zip(came).filter_map(|(source, came)| came.then_some(*source)).collect()
+    }
+
+    /// Which of the frames are not dropped. Of those that are the same, the first ones come.
+    #[track_caller]
+    pub fn come(&self, frames: &[Vec<u8>]) -> Vec<bool> {
         self.round.set(self.round.get() + 1);
         let payload = self.round.get().to_be_bytes();
-        let mut sent: Vec<Vec<u8>> =
-            sources.iter().map(|source| udp(source, &self.from, &self.to, 9, &payload)).collect();
+        let mut sent = frames.to_vec();
         let marker = frames::other(&self.from, &self.to, MARKER, &[&payload[..], &[0; 46]].concat());
         sent.push(marker.clone());
         raw_send(&self.from, &self.out, &sent).expect("it is sent");
-        let mut came = vec![false; sources.len()];
+        let mut came = vec![false; frames.len()];
         loop {
             let frame = self.listener.next(PATIENCE).expect("the marker comes through");
             if frame == marker {
                 break;
             }
-            if let Some(at) = sent.iter().position(|sent| *sent == frame) {
+            if let Some(at) = (0..frames.len()).find(|at| !came[*at] && sent[*at] == frame) {
                 came[at] = true;
             }
         }
-        sources.iter().zip(came).filter_map(|(source, came)| came.then_some(*source)).collect()
+        came
     }
 }
 

@@ -19,6 +19,8 @@ pub const MOST_RULES: usize = 1 << 18;
 pub struct Compiled {
     pub forest: Forest,
     pub lowered: Lowered,
+    /// It took so long.
+    pub milliseconds: f64,
 }
 
 /// Compiles rules, or says why that cannot be done.
@@ -31,6 +33,7 @@ pub fn compile(rules: &[Rule], world: &World<'_>, problems: &mut Problems) -> Op
     if !can_be_done(rules, problems) {
         return None;
     }
+    let begun = std::time::Instant::now();
     let lowered = match lower(rules, world) {
         Ok(lowered) => lowered,
         Err(unfit) => {
@@ -48,7 +51,10 @@ pub fn compile(rules: &[Rule], world: &World<'_>, problems: &mut Problems) -> Op
         }
     };
     match Forest::build(&lowered.lists, MOST_BYTES) {
-        Ok(forest) => Some(Compiled { forest, lowered }),
+        Ok(forest) => {
+            let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
+            Some(Compiled { forest, lowered, milliseconds })
+        }
         Err(BuildError::Overlap { rules: count, first, last }) => {
             // An order is twice the rule's number, and one more where it decides.
             let (first, last) = (&rules[first as usize / 2], &rules[last as usize / 2]);
