@@ -159,13 +159,16 @@ pub fn run_malformed(ctx: &XdpContext, frame: &Frame<'_>, length: u64) -> Step {
 
 /// Judges a packet with these headers. A function of its own, so that the verifier walks through it once, and not behind
 /// every path that the parser can take.
+///
+/// # Safety
+/// `ctx` must be the context of the program that calls.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn firewall_rules(ctx: *mut xdp_md, headers: u64, bytes: u64) -> u64 {
+pub unsafe extern "C" fn firewall_rules(ctx: *mut xdp_md, headers: u64, bytes: u64) -> u64 {
     let Some(key) = own_key() else { return Outcome::NO_RULE.0 };
     let headers = Headers::unpacked(headers);
     let asked = RULE_ASKED.load();
-    // SAFETY: the kernel's context of this program; data..data_end is this frame's memory, and only ours.
+    // SAFETY: the caller's promise; data..data_end is this frame's memory, and only ours.
     let frame = unsafe { Frame::from_raw((*ctx).data as usize, (*ctx).data_end as usize) };
     if key::fill(key, &frame, &headers, asked).is_err() {
         return Outcome::MALFORMED.0;
@@ -461,7 +464,8 @@ impl Env for Maps {
 
     #[inline(always)]
     fn judge(&mut self, _frame: &Frame<'_>, headers: &Headers, bytes: u64) -> Outcome {
-        Outcome(firewall_rules(self.0, headers.packed(), bytes))
+        // SAFETY: it is this program's context.
+        Outcome(unsafe { firewall_rules(self.0, headers.packed(), bytes) })
     }
 
     #[inline(always)]
