@@ -312,10 +312,35 @@ fn ports() -> Vec<Case> {
             vec![v4(17, &tcp(1, 2, 0x01)), later(6, &tcp(1, 2, 0x01))],
         ),
         case(
+            "drop tcp flags not {none/ack, none/syn}",
+            vec![v4(6, &tcp(1, 2, 0x12)), v6(6, &tcp(1, 2, 0x1b))],
+            vec![v4(6, &tcp(1, 2, 0x02)), v4(6, &tcp(1, 2, 0x10)), v4(6, &tcp(1, 2, 0x00))],
+            vec![v4(17, &tcp(1, 2, 0x12)), later(6, &tcp(1, 2, 0x12))],
+        ),
+        case(
             "drop tcp flags none",
             vec![v4(6, &tcp(1, 2, 0x00))],
             vec![v4(6, &tcp(1, 2, 0x10))],
             vec![v4(17, &tcp(1, 2, 0x00)), later(6, &tcp(1, 2, 0x00)), v4(1, &ping(0, 0))],
+        ),
+        // Where the protocol is one of several, what another has in the same place is no flag, type or port.
+        case(
+            "drop {tcp, udp} flags none",
+            vec![v4(6, &tcp(1, 2, 0x00))],
+            vec![v4(6, &tcp(1, 2, 0x01))],
+            vec![v4(17, &tcp(1, 2, 0x00)), v6(17, &udp(0, 0))],
+        ),
+        case(
+            "drop {icmp, gre} type 0",
+            vec![v4(1, &ping(0, 0))],
+            vec![v4(1, &ping(8, 0))],
+            vec![v4(47, &ping(0, 0)), v6(47, &[0; 8])],
+        ),
+        case(
+            "drop not tcp port {0, 53}",
+            vec![v4(17, &udp(4000, 53)), v6(132, &udp(4000, 0))],
+            vec![v4(17, &udp(53, 4000)), v4(6, &tcp(4000, 53, 2))],
+            vec![v4(47, &udp(4000, 53)), v4(1, &ping(0, 0)), v6(50, &[0; 8])],
         ),
         case(
             "drop icmp type echo-request",
@@ -640,6 +665,24 @@ pub fn stories() -> Vec<Story> {
             &["count all", "count web tcp port 80", "drop tcp", "count rest"],
             vec![drop(&web, Reason::RuleDrop), pass(&dns), pass(&arp()), pass(&ndp)],
             &[("count all", 4), ("count web tcp port 80", 1), ("drop tcp", 1), ("count rest", 3)],
+        ),
+        // A packet that is in both sets, and in the prefix, is one packet.
+        story(
+            &[
+                "count near from {@office, @wide, 10.0.0.0/31}",
+                "limit 1/h burst 2 from {@wide, @office} to not @nobody",
+            ],
+            vec![
+                pass(&dns),
+                pass(&dns),
+                drop(&dns, Reason::RuleLimit),
+                drop(&between(Ipv4Addr::new(10, 9, 9, 9), FAR), Reason::RuleLimit),
+                pass(&from_far),
+            ],
+            &[
+                ("count near from {@office, @wide, 10.0.0.0/31}", 4),
+                ("limit 1/h burst 2 from {@wide, @office} to not @nobody", 2),
+            ],
         ),
         Story {
             told: 4,

@@ -139,6 +139,8 @@ fn upper() -> impl Strategy<Value = Vec<String>> {
         2 => with("icmp", kind(&[8, 0, 3]).boxed()),
         2 => with("icmpv6", kind(&[128, 130, 133, 135, 137]).boxed()),
         1 => with("{icmp, icmpv6}", kind(&[8, 128, 135]).boxed()),
+        1 => with("{icmp, gre}", kind(&[8, 0]).boxed()),
+        1 => with("{tcp, udp}", select(vec!["flags none", "flags not {none/ack, none/syn}"]).prop_map(|f| vec![f.to_owned()]).boxed()),
         1 => with("icmp", code.prop_map(|code| vec![code.to_owned()]).boxed()),
         3 => alone.prop_map(|alone| vec![alone.to_owned()]),
     ]

@@ -40,14 +40,20 @@ fn see(seen: &Seen, rule: &Rule, has_matched: bool) {
 #[test]
 fn compiled_rules_mean_what_the_list_means() {
     let scene = Scene::new(&INTERFACES, &SETS);
-    let cases = std::env::var("SENKO_RULE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(70);
+    // As many as somebody has time for are others each time.
+    let wanted: Option<u32> =
+        std::env::var("SENKO_RULE_CASES").ok().map(|cases| cases.parse().expect("a number"));
+    let cases = wanted.unwrap_or(70);
     let config = ProptestConfig {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 2000,
+        max_shrink_iters: 500,
         ..ProptestConfig::default()
     };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &SEED));
+    let mut runner = match wanted {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &SEED)),
+    };
     let (seen, reasons) = (Seen::default(), RefCell::new(BTreeMap::<Option<Reason>, u32>::new()));
     let (refused, overlapping) = (RefCell::new((0, 0)), RefCell::new(0));
     let result = runner.run(&traffic(1..16, 1..120), |(mut rules, frames, fragments, default_drop)| {
@@ -116,8 +122,9 @@ fn compiled_rules_mean_what_the_list_means() {
     assert!(overlapping.into_inner() * 3 < cases, "most lists are taken");
     let seen = seen.into_inner();
     println!("{seen:?}");
-    let scarce = seen.iter().filter(|(_, count)| count.0 < 2 || count.1 < 2);
-    assert_eq!(scarce.collect::<Vec<_>>(), []);
+    // The examples have them all.
+    let scarce: Vec<_> = seen.iter().filter(|(_, count)| count.0 < 2 || count.1 < 2).collect();
+    assert!(scarce.len() <= 5, "{scarce:?}");
     assert!(seen.len() >= 36, "{} actions, conditions and negations", seen.len());
     let reasons = reasons.into_inner();
     for reason in [
