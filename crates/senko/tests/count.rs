@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{net::IpAddr, thread};
+use std::{net::IpAddr, thread, time::Duration};
 
 use lab::{Host, Topology, ping, raw_send, tcp_echo_server, tcp_exchange, udp_send};
 use nix::{
@@ -173,8 +173,12 @@ fn send_on_cpu(host: &Host, cpu: usize, to: IpAddr, datagrams: usize) {
             let mut only = CpuSet::new();
             only.set(cpu).expect("a small number");
             sched_setaffinity(Pid::from_raw(0), &only).expect("the CPU is there");
-            // The thread that `udp_send` makes inherits the CPU.
-            udp_send(host, to, PORT, b"from this CPU", datagrams).expect("it is sent");
+            // No more at a time than the receiver's queue of 256 holds: two CPUs may send at once.
+            for sent in (0..datagrams).step_by(100) {
+                // The thread that `udp_send` makes inherits the CPU.
+                udp_send(host, to, PORT, b"from this CPU", (datagrams - sent).min(100)).expect("it is sent");
+                thread::sleep(Duration::from_millis(5));
+            }
         });
     });
 }

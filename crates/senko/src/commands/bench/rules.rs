@@ -28,21 +28,6 @@ const BARS: [(usize, &str, f64); 4] =
 const NO_RULES: &str = "rules: none, parse and default accept";
 
 pub fn run(report: &mut Report) -> Result<(), Failure> {
-    if std::env::var("DBG").is_ok() {
-        for text in [
-            &["accept"][..],
-            &["accept tcp"],
-            &["accept tcp", "accept udp"],
-            &["drop"][..],
-            &["drop tcp"],
-            &["drop tcp", "drop udp"],
-            &["drop from 10.0.0.0/8", "drop tcp"],
-        ] {
-            let ruled = Ruled::new(&text.iter().map(|t| t.to_string()).collect::<Vec<_>>())?;
-            let (floor, ns) = time(&ruled.program, &[[1, 2, 3, 4, 6]])?;
-            eprintln!("{text:?}: {:.1} over {floor:.1}", ns - floor);
-        }
-    }
     if report.wants(NO_RULES) {
         let ruled = Ruled::new(&[])?;
         // One packet of a trace of one rule, so that what is judged is the same as below.
@@ -65,21 +50,6 @@ pub fn run(report: &mut Report) -> Result<(), Failure> {
                 continue;
             };
             let packets = shuffled(trace(&list, PACKETS, 1));
-            if std::env::var("DBG").is_ok() {
-                for p in [
-                    &packets[..1],
-                    &packets[1..2],
-                    &packets[2..3],
-                    &packets[..2],
-                    &packets[..4],
-                    &packets[..8],
-                    &packets[..32],
-                    &packets[..512],
-                ] {
-                    let (floor, ns) = time(&ruled.program, p)?;
-                    eprintln!("{} packets: {:.1} over {floor:.1}  {:?}", p.len(), ns - floor, p[0]);
-                }
-            }
             let (floor, ns) = time(&ruled.program, &packets)?;
             report.push(Row::over_floor(row.clone(), ns, floor, Some(most * share)));
             // The bars of compiling are of 10 000 and 100 000 rules.
