@@ -100,6 +100,15 @@ impl PinnedLink {
         Ok(Self(own))
     }
 
+    /// Ends the attachment before the call returns (5.9): without its pin a link ends a little later, in a worker's time.
+    pub fn detach(&self) -> Result<(), Error> {
+        let mut attr = Attr::new(4).fd(0, self.0.as_fd());
+        // SAFETY: no addresses.
+        unsafe { sys::bpf(Command::LinkDetach, &mut attr) }
+            .map(drop)
+            .map_err(Error::system("detach the program"))
+    }
+
     /// `ifindex` is 0 when the interface is gone.
     pub fn facts(&self) -> Option<XdpLink> {
         inventory::xdp_link(self.0.as_fd())

@@ -27,6 +27,9 @@ pub struct Real {
     lives: Option<u32>,
 }
 
+/// The directory of the links' pins.
+const LINKS: &str = "links";
+
 /// The variable that says after how many operations a process kills itself as `kill -9` would.
 const KILL_AFTER: &str = "SENKO_TEST_KILL_AFTER";
 
@@ -273,7 +276,11 @@ impl Kernel for Real {
 
     fn remove(&mut self, path: &str) -> Result<(), Error> {
         self.operation();
+        let has_links = path == LINKS || path.starts_with("links/");
         let path = self.path(path);
+        if has_links {
+            end_links(&path);
+        }
         remove(&path).map_err(Error::io(format!("remove {}", path.display())))
     }
 
@@ -344,6 +351,16 @@ fn enter(map: &Map, key: &[u8], ifindex: u32) -> Result<(), Error> {
     let mut value = vec![0; map.spec().value_size as usize];
     value[..4].copy_from_slice(&ifindex.to_ne_bytes());
     Ok(map.set_raw(key, &value)?)
+}
+
+/// Ends the attachment of a link's pin, or of all in a directory, so that whoever has taken links away finds their interfaces
+/// without a program. A kernel that cannot is a moment late.
+fn end_links(path: &Path) {
+    if let Ok(entries) = fs::read_dir(path) {
+        entries.flatten().for_each(|entry| end_links(&entry.path()));
+    } else if let Ok(Some(link)) = PinnedLink::open(path) {
+        let _ = link.detach();
+    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {
