@@ -369,8 +369,11 @@ fn spares_essential(rule: &Rule, kind: Kind) -> Option<Conjunctions> {
 /// The limit as packets of IPv4 and of IPv6 meet it; `bucket`: its own, where it wants one.
 fn rates(limit: &super::ast::Limit, number: u32, bucket: u32) -> [Limit; 2] {
     let interval = u64::from(limit.per_milliseconds) * 1_000_000 / u64::from(limit.packets.max(1));
-    // The clock stands still for a jiffy, of which the longest are 10 ms: whoever keeps to the rate must not fail by that.
-    let tolerance = (interval * u64::from(limit.burst.max(1) - 1)).max(JIFFY);
+    // Each CPU's clock stands still for a jiffy, of which the longest are 10 ms: whoever keeps to the rate must not fail by
+    // that, nor the last packet of a burst by another CPU's clock being behind. Less than an interval lets no packet more
+    // through.
+    let behind = JIFFY.min(interval.saturating_sub(1));
+    let tolerance = (interval * u64::from(limit.burst.max(1) - 1) + behind).max(JIFFY);
     let (v4, v6, word) = match limit.key {
         LimitKey::Rule => (0, 0, word::SOURCE),
         LimitKey::Source { v4, v6 } => (v4, v6, word::SOURCE),

@@ -162,8 +162,10 @@ impl Model {
     fn exceeds(&mut self, number: usize, limit: &Limit, packet: &Packet<'_>, now: u64) -> bool {
         const MILLISECOND: u64 = 1_000_000;
         let cost = u64::from(limit.per_milliseconds) * MILLISECOND / u64::from(limit.packets);
-        // The clock stands still for up to 10 ms, so as much may come at once.
-        let room = cost + (cost * u64::from(limit.burst - 1)).max(10 * MILLISECOND);
+        // A clock may be up to 10 ms behind another, so as much may come early, but no packet more for it; and as much may
+        // come at once.
+        let early = (10 * MILLISECOND).min(cost.saturating_sub(1));
+        let room = cost + (cost * u64::from(limit.burst - 1) + early).max(10 * MILLISECOND);
         let bucket = (number, packet.bucket(limit.key));
         let (since, saved) = self.buckets.get(&bucket).copied().unwrap_or((now, room));
         let saved = room.min(saved + (now - since));

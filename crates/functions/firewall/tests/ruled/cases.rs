@@ -101,3 +101,14 @@ fn headers_in_front_hide_nothing() {
         both.counts(edge.name, if step == DROPPED { &counted } else { &[] });
     }
 }
+
+/// Two packets at once on two CPUs, of which one looked at the time a jiffy before the other.
+#[test]
+fn a_burst_is_whole_by_clocks_that_differ() {
+    let scene = Scene::new(&INTERFACES, &SETS);
+    let rules = ["limit 1/h burst 2".to_owned()];
+    let mut stage = Stage::new(&scene, &section(&rules, "first-only", "accept")).expect("a sound rule");
+    let frame = &stories()[0].frames[0].0;
+    let steps = [10_000_000, 1, 9_000_000].map(|now| stage.judge(frame, "eth0", 1_000_000_000 + now).0);
+    assert_eq!(steps, [Step::Next, Step::Next, Step::Done(Action::Drop, Reason::RuleLimit)]);
+}
