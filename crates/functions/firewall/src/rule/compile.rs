@@ -92,6 +92,10 @@ fn can_be_done(rules: &[Rule], problems: &mut Problems) -> bool {
                 "`established`: senko does not see what goes out",
                 "accept replies by port: `accept tcp sport 443 flags ack/ack`, `accept udp sport 53`",
             ),
+            Action::Limit(_) | Action::Count(_) if rule.log.is_some() => (
+                "`log` before `limit` or `count`: it tells of packets that a rule decides, or stands alone",
+                "write a rule above it: `log` with the same conditions",
+            ),
             _ => continue,
         };
         problems.error(rule.at, format!("a rule cannot have {what}"), Some(hint.into()));
