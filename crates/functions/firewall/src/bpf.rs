@@ -195,8 +195,8 @@ pub extern "C" fn firewall_act(at: u32, bytes: u64) -> u32 {
 #[inline(always)]
 fn own_key() -> Option<&'static mut Key> {
     let key = RULE_KEY.get_ptr_mut(0)?;
-    // SAFETY: the value is this CPU's own, XDP programs are not preempted by one another, and nobody asks for it twice at a
-    // time.
+    // SAFETY: the value is this CPU's own, XDP programs are not preempted by one another, and of a packet only
+    // `firewall_rules` asks to write; `exceeds` reads it while nobody writes.
     Some(unsafe { &mut *key })
 }
 
@@ -281,7 +281,7 @@ impl Deeds for Acting {
 
     #[inline(always)]
     fn exceeds(&mut self, limit: u32) -> bool {
-        let (Some(limit), Some(key)) = (RULE_LIMITS.get(limit), own_key()) else { return false };
+        let (Some(limit), Some(key)) = (RULE_LIMITS.get(limit), RULE_KEY.get(0)) else { return false };
         let index = limit::bucket(limit, key, RULE_BUCKET_MASK.load());
         let Some(bucket) = RULE_BUCKETS.get_ptr_mut(index) else { return false };
         // SAFETY: an aligned word; two CPUs that take from one bucket at the same moment may pass a packet too many.

@@ -1,6 +1,7 @@
 //! `senko bench`: ns per packet against the bare floor, of senko's own data path or of any object.
 
 mod cable;
+mod configured;
 mod frames;
 mod gateway;
 mod lists;

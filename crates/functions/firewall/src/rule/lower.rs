@@ -15,9 +15,6 @@ use crate::{
     shared::{Limit, WHOLE, deed},
 };
 
-/// A counter that there is not.
-pub const NO_SLOT: u32 = u32::MAX;
-
 /// Sets that rules can name: as many as a value of the prefix tables has bits.
 pub const MOST_SETS: usize = 30;
 

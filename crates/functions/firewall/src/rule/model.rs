@@ -1,4 +1,4 @@
-//! Rules, said a second time and naively, for tests: one after the other, on fields that a second parser reads. Nothing
+//! Rules, said a second time and naively, for tests and for `explain`: one after the other, on fields that a second parser reads. Nothing
 //! here knows of keys, boxes, trees or maps.
 
 use std::{collections::BTreeMap, net::IpAddr};

@@ -1,18 +1,13 @@
 //! Rules: what a packet pays for so many of them, and what compiling and applying them takes.
 
-use std::{collections::BTreeMap, os::fd::AsRawFd as _, path::Path, time::Instant};
+use std::{os::fd::AsRawFd as _, time::Instant};
 
 use abi::Action;
-use agent::{
-    config::{self, Memory},
-    gateway,
-    kernel::fill,
-    plan::MapSizes,
-};
-use engine::{LoadChoices, LoadedObject, Program, data_path};
+use engine::{LoadChoices, LoadedObject, Program};
 use rulesets::{Family, rules, trace};
 
 use super::{
+    configured::Configured,
     frames, measure,
     report::{Report, Row},
 };
@@ -91,29 +86,7 @@ impl Ruled {
         }
         text.push_str("]\n");
         let begun = Instant::now();
-        let path = "/senko.toml";
-        let outcome =
-            config::read(&Memory::new([(path, text.as_str())]), Path::new(path), config::functions());
-        let unsound = || {
-            let what =
-                outcome.problems.iter().next().map_or_else(String::new, |problem| problem.message.clone());
-            Failure::failed(format!("the bench's rules are not sound: {what}"), None)
-        };
-        let mut config = outcome.config.ok_or_else(unsound)?;
-        let desired = gateway::compile(&mut config, &agent::edits::Edits::default(), None, &[]);
-        let sizes = MapSizes { names: data_path::map_specs()?.into_keys().collect() };
-        let sizes: BTreeMap<String, u32> =
-            desired.maps.iter().flat_map(|(name, contents)| sizes.of(name, contents)).collect();
-        let maps = data_path::create_maps(&sizes, &BTreeMap::new())?;
-        let mut bytes = 0;
-        for (name, contents) in &desired.maps {
-            fill(&maps, name, contents)?;
-            if let policy::Contents::Array { bytes: own, .. } = contents {
-                bytes += own.len();
-            }
-        }
-        let program = desired.programs.first().ok_or_else(|| Failure::failed("no program", None))?;
-        let program = data_path::load_program(program.globals(false), false, &maps)?;
+        let Configured { program, bytes } = Configured::new(&text)?;
         Ok(Self { program, seconds: begun.elapsed().as_secs_f64(), bytes })
     }
 }
