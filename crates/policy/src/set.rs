@@ -36,6 +36,37 @@ impl Set {
         }
     }
 
+    /// Whether some element covers all of this prefix.
+    pub fn covers(&self, prefix: Cidr) -> bool {
+        match prefix {
+            Cidr::V4(prefix) => (0..=prefix.len()).any(|length| {
+                let outer = PrefixV4::truncated(prefix.addr(), length);
+                outer.is_some_and(|outer| self.v4.binary_search(&outer).is_ok())
+            }),
+            Cidr::V6(prefix) => (0..=prefix.len()).any(|length| {
+                let outer = PrefixV6::truncated(prefix.addr(), length);
+                outer.is_some_and(|outer| self.v6.binary_search(&outer).is_ok())
+            }),
+        }
+    }
+
+    /// The elements that lie in this prefix, itself included.
+    pub fn inside(&self, prefix: Cidr) -> Vec<Cidr> {
+        // Sorted by address: they stand together, behind those that begin where the prefix does and are shorter.
+        let begins = |own: &Cidr| prefix.contains(*own) || own.contains(prefix);
+        let within = |own: &Cidr| prefix.contains(*own);
+        match prefix {
+            Cidr::V4(first) => {
+                let at = self.v4.partition_point(|own| own.addr() < first.addr());
+                self.v4[at..].iter().map(|own| Cidr::V4(*own)).take_while(begins).filter(within).collect()
+            }
+            Cidr::V6(first) => {
+                let at = self.v6.partition_point(|own| own.addr() < first.addr());
+                self.v6[at..].iter().map(|own| Cidr::V6(*own)).take_while(begins).filter(within).collect()
+            }
+        }
+    }
+
     /// The longest element that covers an address.
     pub fn covering(&self, address: std::net::IpAddr) -> Option<Cidr> {
         match address {

@@ -1,6 +1,6 @@
 //! From compiled rules to what the maps hold.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use abi::layout::bytes_of;
 use classify::{Cell, Slot};
@@ -164,7 +164,7 @@ pub fn answers(compiled: Option<&Compiled>, world: &World<'_>, prefix: Cidr) -> 
     for (number, source) in compiled.lowered.sets.iter().enumerate() {
         let (covers, has) = match source {
             Source::Named(name) => {
-                world.sets.get(name).map_or((false, false), |set| (covers(set, prefix), set.contains(prefix)))
+                world.sets.get(name).map_or((false, false), |set| (set.covers(prefix), set.contains(prefix)))
             }
             Source::Listed(list) => (list.iter().any(|outer| outer.contains(prefix)), list.contains(&prefix)),
         };
@@ -175,65 +175,20 @@ pub fn answers(compiled: Option<&Compiled>, world: &World<'_>, prefix: Cidr) -> 
     vec![Answer { table, value: is_there.then_some(bits) }]
 }
 
-/// Whether some prefix of the set covers all of this one.
-fn covers(set: &policy::Set, prefix: Cidr) -> bool {
-    match prefix {
-        Cidr::V4(prefix) => (0..=prefix.len()).any(|length| {
-            PrefixV4::truncated(prefix.addr(), length).is_some_and(|outer| set.contains(Cidr::V4(outer)))
-        }),
-        Cidr::V6(prefix) => (0..=prefix.len()).any(|length| {
-            PrefixV6::truncated(prefix.addr(), length).is_some_and(|outer| set.contains(Cidr::V6(outer)))
-        }),
-    }
-}
-
 /// Prefixes in the tables of sets that lie in this one: their bits are its as well.
 pub fn affected(compiled: Option<&Compiled>, world: &World<'_>, prefix: Cidr) -> Vec<Cidr> {
     let Some(compiled) = compiled.filter(|compiled| compiled.lowered.looked_up != 0) else {
         return Vec::new();
     };
-    let mut inside: BTreeMap<Cidr, ()> = BTreeMap::new();
+    let mut inside = BTreeSet::new();
     for source in &compiled.lowered.sets {
-        let mut add = |other: Cidr| {
-            if other != prefix && prefix.contains(other) {
-                inside.insert(other, ());
-            }
-        };
         match source {
-            Source::Listed(list) => list.iter().copied().for_each(&mut add),
+            Source::Listed(list) => inside.extend(list.iter().copied().filter(|own| prefix.contains(*own))),
             Source::Named(name) => {
-                let Some(set) = world.sets.get(name) else { continue };
-                match prefix {
-                    Cidr::V4(prefix) => within(
-                        &set.v4,
-                        |own| own.addr() >= prefix.addr(),
-                        Cidr::V4,
-                        &mut add,
-                        Cidr::V4(prefix),
-                    ),
-                    Cidr::V6(prefix) => within(
-                        &set.v6,
-                        |own| own.addr() >= prefix.addr(),
-                        Cidr::V6,
-                        &mut add,
-                        Cidr::V6(prefix),
-                    ),
-                }
+                inside.extend(world.sets.get(name).into_iter().flat_map(|set| set.inside(prefix)));
             }
         }
     }
-    inside.into_keys().collect()
-}
-
-/// Goes through the elements of a sorted list that begin where the prefix does and lie in it.
-fn within<P: Copy>(
-    list: &[P],
-    begins: impl Fn(P) -> bool,
-    cidr: impl Fn(P) -> Cidr,
-    add: &mut impl FnMut(Cidr),
-    prefix: Cidr,
-) {
-    let first = list.partition_point(|own| !begins(*own));
-    let rest = list[first..].iter().map(|own| cidr(*own));
-    rest.take_while(|own| prefix.contains(*own) || own.contains(prefix)).for_each(add);
+    inside.remove(&prefix);
+    inside.into_iter().collect()
 }

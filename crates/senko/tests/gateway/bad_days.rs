@@ -136,10 +136,10 @@ impl Random {
     }
 }
 
-/// `MUTATIONS=1000` for more than these.
+/// A thousand; `MUTATIONS` for another number.
 #[test]
 fn mutated_configurations_are_applied_or_refused_with_a_place() {
-    let wanted = std::env::var("MUTATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(300);
+    let wanted = std::env::var("MUTATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(1000);
     let gateway = Gateway::new("mutated");
     gateway.scratch.write("bad.txt", "198.51.100.0/25\n2001:db8:bad::/48\n");
     let path = gateway.write("native", VALID);
