@@ -10,11 +10,15 @@ use crate::{
     walk::{MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS},
 };
 
-/// Rules that are not cut any more.
+/// Rules that are not cut any more, of a list so short that all of it is in the nearest cache.
 const LEAF_RULES: usize = 4;
+const SHORT: usize = 64;
+
+/// And of longer ones: to compare a packet costs less than a step into memory that is in no cache.
+const LEAF_RULES_OF_MANY: usize = 10;
 
 /// Rules of a leaf that are worth any memory to cut.
-const MANY_RULES: usize = 12;
+const MANY_RULES: usize = 16;
 
 /// What is being built: all trees share the arrays.
 #[derive(Debug, Default)]
@@ -43,8 +47,8 @@ impl Builder {
     /// With room for the roots.
     pub fn new(roots: u32, most_bytes: usize) -> Self {
         Self {
-            slots: vec![Slot::leaf(0); roots as usize],
-            cells: vec![Cell::END],
+            slots: vec![Slot::EMPTY; roots as usize],
+            cells: vec![Cell::NOTHING],
             most_bytes,
             ..Self::default()
         }
@@ -53,7 +57,8 @@ impl Builder {
     /// Builds the tree of these boxes, which are in order. `first_only`: what stands behind a rule that matches does not
     /// matter.
     pub fn tree(&mut self, boxes: &[BoxRule], rules: Vec<u32>, first_only: bool) -> Result<Slot, BuildError> {
-        Tree { builder: self, boxes, first_only }.node(rules, &Known::NOTHING, 0)
+        let leaf_rules = if boxes.len() > SHORT { LEAF_RULES_OF_MANY } else { LEAF_RULES };
+        Tree { builder: self, boxes, first_only, leaf_rules }.node(rules, &Known::NOTHING, 0)
     }
 
     pub fn bytes(&self) -> usize {
@@ -61,16 +66,13 @@ impl Builder {
     }
 
     /// The place of these cells, which may be there already.
-    fn leaf(&mut self, cells: Vec<Cell>) -> Slot {
-        if cells[0] == Cell::END {
-            return Slot::leaf(0);
-        }
+    fn leaf(&mut self, cells: Vec<Cell>, least: u32) -> Slot {
         let at = *self.leaves.entry(cells).or_insert_with_key(|cells| {
             let at = self.cells.len() as u32;
             self.cells.extend(cells);
             at
         });
-        Slot::leaf(at)
+        Slot::leaf(at, least)
     }
 
     fn children(&mut self, children: Vec<Slot>) -> u32 {
@@ -103,6 +105,7 @@ struct Tree<'a> {
     builder: &'a mut Builder,
     boxes: &'a [BoxRule],
     first_only: bool,
+    leaf_rules: usize,
 }
 
 impl Tree<'_> {
@@ -116,7 +119,7 @@ impl Tree<'_> {
         {
             rules.truncate(decides + 1);
         }
-        if rules.len() <= LEAF_RULES || depth == MOST_STEPS {
+        if rules.len() <= self.leaf_rules || depth == MOST_STEPS {
             return self.leaf(&rules, known);
         }
         let mut cut = cut::best(self.boxes, &rules, known, cut::REPLICATION);
@@ -124,7 +127,7 @@ impl Tree<'_> {
             cut = cut::best(self.boxes, &rules, known, f64::MAX);
         }
         let Some(cut) = cut else { return self.leaf(&rules, known) };
-        let mut children = vec![Slot::leaf(0); 1 << cut.bits];
+        let mut children = vec![Slot::EMPTY; 1 << cut.bits];
         let mut groups: Vec<(Vec<u32>, Vec<Run>)> = self.divide(&rules, cut, known).into_iter().collect();
         // The same rules make the same tree each time.
         groups.sort_unstable_by_key(|(_, runs)| runs[0].first);
@@ -198,13 +201,14 @@ impl Tree<'_> {
     }
 
     fn leaf(&mut self, rules: &[u32], known: &Known) -> Result<Slot, BuildError> {
+        let order = |rule: u32| self.boxes[rule as usize].verdict.order;
+        let Some(first) = rules.first() else { return Ok(Slot::EMPTY) };
         let cells = leaf::cells(self.boxes, rules, known);
         let most = if self.first_only { MOST_CELLS } else { MOST_CELLS_OF_EACH };
         if cells.len() > most as usize {
-            let order = |rule: u32| self.boxes[rule as usize].verdict.order;
-            let (first, last) = (order(rules[0]), order(rules[rules.len() - 1]));
+            let (first, last) = (order(*first), order(rules[rules.len() - 1]));
             return Err(BuildError::Overlap { rules: rules.len(), first, last });
         }
-        Ok(self.builder.leaf(cells))
+        Ok(self.builder.leaf(cells, order(*first)))
     }
 }

@@ -60,9 +60,9 @@ pub const REPLICATION: f64 = 16.0;
 /// A cut that does not even halve so much of what a key meets is none.
 const LEAST_GAIN: f64 = 0.1;
 /// Halvings of what a key meets that doubling the memory is worth.
-const WORTH: f64 = 0.35;
+const WORTH: f64 = 0.5;
 /// Children that a step may have for each rule of its node.
-const CHILDREN: usize = 8;
+const CHILDREN: usize = 2;
 /// Rules that are looked at to choose.
 const SAMPLE: usize = 1024;
 

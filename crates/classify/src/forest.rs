@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    BoxRule, Cell, Condition, Key, Kind, Slot, Tables, Test,
+    BoxRule, Cell, Condition, Five, Key, Kind, Slot, Tables, Test,
     build::{BuildError, Builder},
     kind::{ALL_ROOTS, ROOTS},
-    walk::{self, WORDS},
+    slot::NOTHING,
+    walk::{self, WORDS, word},
 };
 
 /// What the data path reads.
@@ -53,7 +54,9 @@ impl Forest {
         for (kind, lists) in Kind::ALL.into_iter().zip(lists) {
             let rules = (0..lists.each.len() as u32).collect();
             done.slots[kind.root_of_each() as usize] = done.tree(&lists.each, rules, false)?;
-            let division = best_division(&lists.first, most_bytes)?;
+            let mut division = best_division(&lists.first, most_bytes)?;
+            // What stands behind a match in an earlier tree is not looked at.
+            division.sort_by_cached_key(|rules| middle(&lists.first, rules));
             shape.trees = shape.trees.max(division.len() as u32);
             for (tree, rules) in (0..).zip(division) {
                 done.slots[kind.root(tree) as usize] = done.tree(&lists.first, rules, true)?;
@@ -132,6 +135,11 @@ fn best_division(rules: &[BoxRule], most_bytes: usize) -> Result<Vec<Vec<u32>>, 
     best.map_or(least, |(_, division)| Ok(division))
 }
 
+/// The order of the rule in the middle.
+fn middle(rules: &[BoxRule], own: &[u32]) -> u32 {
+    own.get(own.len() / 2).map_or(NOTHING, |rule| rules[*rule as usize].verdict.order)
+}
+
 /// Bits that a rule wants of these words.
 fn narrowness(rule: &BoxRule, words: std::ops::Range<u8>) -> u32 {
     let on = rule.conditions.iter().filter(|condition| words.contains(&condition.word));
@@ -156,9 +164,9 @@ fn cost(
     let bytes = (builder.bytes() * stride) as f64;
     let arrays = Arrays { slots: builder.slots.into(), cells: builder.cells.into() };
     let (steps, cells) = walked(&arrays, Kind::V4, division.len() as u32, rules);
-    // The first levels are in the nearest cache whatever the size.
-    let cold = (bytes / 65_536.0).max(1.0).log2();
-    Ok(steps * (2.0 + cold * 0.5) + cells * (1.5 + cold * 0.3))
+    // The last step and the leaf are where the size says; what is before them is in the nearest cache.
+    let cold = (2.0 + bytes / 65_536.0).min(180.0);
+    Ok((steps + cells) * 2.5 + division.len() as f64 * 2.0 * cold)
 }
 
 /// Of more rules every division but the last takes far too much memory, and the time to find that out.
@@ -177,8 +185,10 @@ fn walked(arrays: &Arrays, kind: Kind, trees: u32, rules: &[BoxRule]) -> (f64, f
     let mut samples = 0;
     for (number, rule) in rules.iter().enumerate().step_by(stride) {
         let key = inside(rule, number as u32);
+        let mut before = NOTHING;
         for tree in 0..trees {
-            walk::first_match(&counting, kind.root(tree), &key);
+            let found = walk::first_match(&counting, kind.root(tree), &key, Five::of(&key), before);
+            before = found.map_or(before, Cell::order);
         }
         samples += 1;
     }
@@ -194,6 +204,12 @@ fn inside(rule: &BoxRule, seed: u32) -> Key {
         (state >> 32) as u32
     };
     let mut key: Key = std::array::from_fn(|_| draw());
+    // As wide as a packet's are.
+    for (word, most) in
+        [(word::SOURCE_PORT, 0xffff), (word::DESTINATION_PORT, 0xffff), (word::PROTOCOL, 0xff)]
+    {
+        key[usize::from(word)] &= most;
+    }
     for Condition { word, test } in &rule.conditions {
         let value = &mut key[usize::from(*word)];
         *value = match *test {
@@ -211,15 +227,15 @@ struct Counting<'a> {
 }
 
 impl Arrays {
-    /// The roots, and [`Slot::leaf`] of nothing in the room that is to spare.
+    /// The roots, and [`Slot::EMPTY`] in the room that is to spare.
     pub fn roots(&self) -> [Slot; ALL_ROOTS as usize] {
-        std::array::from_fn(|index| self.slots.get(index).copied().unwrap_or(Slot::leaf(0)))
+        std::array::from_fn(|index| self.slots.get(index).copied().unwrap_or(Slot::EMPTY))
     }
 }
 
 impl Tables for Arrays {
     fn root(&self, index: u32) -> Slot {
-        self.slots.get(index as usize).copied().unwrap_or(Slot::leaf(0))
+        self.slots.get(index as usize).copied().unwrap_or(Slot::EMPTY)
     }
 
     fn slot(&self, index: u32) -> Option<Slot> {

@@ -1,12 +1,24 @@
 //! The way of a key through a tree, in the kernel and on the host.
 
-use crate::{Cell, Slot};
+use crate::{Cell, Five, Slot};
 
 /// Words of a key.
 pub const WORDS: usize = 32;
 
-/// What is known of a packet, in words that mean something to the caller.
+/// What is known of a packet, in words that mean something to the caller, except for those of [`word`].
 pub type Key = [u32; WORDS];
+
+/// Words of the [`Five`].
+pub mod word {
+    /// The first of four.
+    pub const SOURCE: u8 = 0;
+    /// The first of four.
+    pub const DESTINATION: u8 = 4;
+    /// Above 65535: there is none.
+    pub const SOURCE_PORT: u8 = 8;
+    pub const DESTINATION_PORT: u8 = 9;
+    pub const PROTOCOL: u8 = 10;
+}
 
 /// Steps from a tree's root to a leaf, at most.
 pub const MOST_STEPS: u32 = 16;
@@ -25,56 +37,83 @@ pub trait Tables {
     fn cell(&self, index: u32) -> Option<&Cell>;
 }
 
-/// The leaf's first cell; cell 0 ends a leaf at once.
+/// The leaf that the key is in.
 #[inline(always)]
-fn leaf(tables: &impl Tables, root: u32, key: &Key) -> u32 {
+fn leaf(tables: &impl Tables, root: u32, key: &Key) -> Slot {
     let mut slot = tables.root(root);
     for _ in 0..MOST_STEPS {
         if slot.is_leaf() {
             break;
         }
         let child = key[usize::from(slot.word()) & (WORDS - 1)] >> slot.shift() & slot.mask();
-        let Some(next) = tables.slot(slot.base() + child) else { return 0 };
+        let Some(next) = tables.slot(slot.base() + child) else { return Slot::EMPTY };
         slot = next;
     }
-    if slot.is_leaf() { slot.base() } else { 0 }
+    if slot.is_leaf() { slot } else { Slot::EMPTY }
 }
 
-/// The verdict of the tree's first rule that matches, or the end of the leaf, whose order is [`NOTHING`](crate::NOTHING).
+/// The tree's first rule that matches, if it stands before `before`. `five` is the key's.
 #[inline(always)]
-pub fn first_match<'a>(tables: &'a impl Tables, root: u32, key: &Key) -> Option<&'a Cell> {
-    let mut at = leaf(tables, root, key);
+pub fn first_match<'a>(
+    tables: &'a impl Tables,
+    root: u32,
+    key: &Key,
+    five: Five,
+    before: u32,
+) -> Option<&'a Cell> {
+    let leaf = leaf(tables, root, key);
+    if leaf.least() >= before {
+        return None;
+    }
+    let mut at = leaf.base();
     for _ in 0..MOST_CELLS {
         let cell = tables.cell(at)?;
-        if cell.is_verdict() {
-            return Some(cell);
+        if cell.is_rule() {
+            if cell.matches(five) {
+                return if cell.order() < before { Some(cell) } else { None };
+            }
+            at += 1;
+        } else if cell.holds(key) {
+            at += 1;
+            continue;
+        } else {
+            at += cell.skip();
         }
-        at += if cell.holds(key[cell.word() & (WORDS - 1)]) { 1 } else { cell.skip() };
+        if cell.is_last() {
+            return None;
+        }
     }
     None
 }
 
-/// Every box of the tree that matches and stands before `before`, in their order, as long as `each`, which gets the cell of
-/// the verdict, says so. The loop carries nothing but its place: what else changed from turn to turn would be a state for the
-/// verifier to walk through.
+/// Every box of the tree that matches and stands before `before`, in their order, as long as `each`, which gets the place of
+/// the rule's cell, says so. The loop carries nothing but its place: what else changed from turn to turn would be a state for
+/// the verifier to walk through.
 #[inline(always)]
 pub fn each_match(
     tables: &impl Tables,
     root: u32,
     key: &Key,
+    five: Five,
     before: u32,
     mut each: impl FnMut(u32) -> bool,
 ) {
-    let mut at = leaf(tables, root, key);
+    let mut at = leaf(tables, root, key).base();
     for _ in 0..MOST_CELLS_OF_EACH {
         let Some(cell) = tables.cell(at) else { return };
-        if cell.is_verdict() {
-            if cell.low >= before || !each(at) {
+        if cell.is_rule() {
+            if cell.matches(five) && (cell.order() >= before || !each(at)) {
                 return;
             }
             at += 1;
+        } else if cell.holds(key) {
+            at += 1;
+            continue;
         } else {
-            at += if cell.holds(key[cell.word() & (WORDS - 1)]) { 1 } else { cell.skip() };
+            at += cell.skip();
+        }
+        if cell.is_last() {
+            return;
         }
     }
 }

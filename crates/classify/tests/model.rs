@@ -1,8 +1,8 @@
 //! Trees against the linear list, on random boxes and keys.
 
 use classify::{
-    Arrays, BoxRule, BuildError, Condition, Forest, Key, Kind, Lists, NOTHING, Tables as _, Test, Verdict,
-    WORDS, each_match, first_match, model,
+    Arrays, BoxRule, BuildError, Cell, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Tables as _, Test,
+    Verdict, WORDS, each_match, first_match, model,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -41,7 +41,7 @@ fn rules(most: usize) -> impl Strategy<Value = Vec<BoxRule>> {
         for (conditions, step) in all {
             // Some rules are several boxes.
             order += u32::from(step > 0);
-            let verdict = Verdict { order, slot: order + 7, parameter: order ^ 5, action: order as u16 };
+            let verdict = Verdict { order, slot: order + 7, parameter: order ^ 5, action: order as u8 & 15 };
             boxes.push(BoxRule { conditions, verdict });
         }
         boxes
@@ -83,6 +83,10 @@ fn key(rules: &[BoxRule], seed: u64) -> Key {
             };
         }
     }
+    // As wide as a packet's are.
+    key[8] &= 0x1_ffff;
+    key[9] &= 0x1_ffff;
+    key[10] &= 0xff;
     key
 }
 
@@ -92,10 +96,14 @@ fn build(first: &[BoxRule], each: &[BoxRule]) -> Result<Forest, BuildError> {
 }
 
 fn first(arrays: &Arrays, trees: u32, key: &Key) -> Option<u32> {
-    let found =
-        (0..trees).map(|tree| first_match(arrays, Kind::V4.root(tree), key).expect("a leaf").as_verdict());
-    let found = found.min_by_key(|found| found.order).filter(|found| found.order != NOTHING)?;
-    assert_eq!((found.slot, found.action), (found.order + 7, found.order as u16));
+    let mut found = None;
+    for tree in 0..trees {
+        let before = found.map_or(NOTHING, Cell::order);
+        found = first_match(arrays, Kind::V4.root(tree), key, Five::of(key), before).or(found);
+    }
+    let found = found?.verdict();
+    assert_eq!((found.slot, found.parameter), (found.order + 7, found.order ^ 5));
+    assert_eq!(found.action, found.order as u8 & 15);
     Some(found.order)
 }
 
@@ -116,17 +124,16 @@ fn trees_mean_what_the_list_means() {
             hits.set(hits.get() + u32::from(found.is_some()));
             let before = found.unwrap_or(NOTHING);
             let mut orders = Vec::new();
-            each_match(&forest.arrays, Kind::V4.root_of_each(), &key, before, |at| {
-                orders.push(forest.arrays.cell(at).expect("a cell").as_verdict().order);
+            each_match(&forest.arrays, Kind::V4.root_of_each(), &key, Five::of(&key), before, |at| {
+                orders.push(forest.arrays.cell(at).expect("a cell").order());
                 true
             });
             orders.dedup();
             let mut expected = model::each_match(&effects, &key);
             expected.retain(|order| *order < before);
             prop_assert_eq!(orders, expected);
-            prop_assert_eq!(
-                first_match(&forest.arrays, Kind::V6.root(0), &key).expect("a leaf").low,
-                NOTHING
+            prop_assert!(
+                first_match(&forest.arrays, Kind::V6.root(0), &key, Five::of(&key), NOTHING).is_none()
             );
         }
         Ok(())

@@ -73,25 +73,25 @@ fn judge(ctx: &XdpContext, frame: &mut Frame<'_>, length: u64, stages: u32) -> (
         if ethertype == ethernet::IPV4 {
             match parse::is_plain_ipv4(frame, ethernet::HEADER) {
                 Ok(true) => match parse::parse_ipv4_after(frame, length, 0, ethernet::HEADER, ipv4::HEADER) {
-                    Ok(headers) => return judge_packet(ctx, frame, &headers, length, stages),
+                    Ok(headers) => return judge_packet::<true>(ctx, frame, &headers, length, stages),
                     Err(malformed) => break 'malformed malformed,
                 },
                 Ok(false) => {}
                 Err(malformed) => break 'malformed malformed,
             }
             match parse::parse_ipv4(frame, length, 0, ethernet::HEADER) {
-                Ok(headers) => return judge_packet(ctx, frame, &headers, length, stages),
+                Ok(headers) => return judge_packet::<false>(ctx, frame, &headers, length, stages),
                 Err(malformed) => break 'malformed malformed,
             }
         }
         if ethertype == ethernet::IPV6 {
             match parse::parse_ipv6(frame, length, 0, ethernet::HEADER) {
-                Ok(headers) => return judge_packet(ctx, frame, &headers, length, stages),
+                Ok(headers) => return judge_packet::<false>(ctx, frame, &headers, length, stages),
                 Err(malformed) => break 'malformed malformed,
             }
         }
         match parse::parse_tagged(frame, length, ethertype) {
-            Ok(headers) => return judge_packet(ctx, frame, &headers, length, stages),
+            Ok(headers) => return judge_packet::<false>(ctx, frame, &headers, length, stages),
             Err(malformed) => break 'malformed malformed,
         }
     };
@@ -99,7 +99,7 @@ fn judge(ctx: &XdpContext, frame: &mut Frame<'_>, length: u64, stages: u32) -> (
 }
 
 #[inline(always)]
-fn judge_packet(
+fn judge_packet<const PLAIN: bool>(
     ctx: &XdpContext,
     frame: &mut Frame<'_>,
     headers: &Headers,
@@ -110,19 +110,25 @@ fn judge_packet(
         counter::bpf::count(frame, headers, length, INTERFACE.load());
     }
     if stages & Stage::Capture.bit() == 0 {
-        return done(decide(ctx, frame, headers, length, stages));
+        return done(decide::<PLAIN>(ctx, frame, headers, length, stages));
     }
     let pending = capture::bpf::begin(ctx, frame, headers, length);
-    let (action, reason) = done(decide(ctx, frame, headers, length, stages));
+    let (action, reason) = done(decide::<PLAIN>(ctx, frame, headers, length, stages));
     capture::bpf::finish(ctx, pending, length, action, reason);
     (action, reason)
 }
 
 /// The stages that decide, in their order.
 #[inline(always)]
-fn decide(ctx: &XdpContext, frame: &mut Frame<'_>, headers: &Headers, length: u64, stages: u32) -> Step {
+fn decide<const PLAIN: bool>(
+    ctx: &XdpContext,
+    frame: &mut Frame<'_>,
+    headers: &Headers,
+    length: u64,
+    stages: u32,
+) -> Step {
     if stages & Stage::Firewall.bit() != 0 {
-        let step = firewall::bpf::run(ctx, frame, headers, length);
+        let step = firewall::bpf::run::<PLAIN>(ctx, frame, headers, length);
         if step != Step::Next {
             return step;
         }

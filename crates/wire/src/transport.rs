@@ -40,6 +40,42 @@ pub const fn has_ports(protocol: u8) -> bool {
     matches!(protocol, TCP | UDP | DCCP | SCTP | UDP_LITE)
 }
 
+/// How a protocol's header over IPv4 begins: the bytes that it has at least, and whether they begin with ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begins(u8);
+
+const PORTS: u8 = 0x80;
+
+impl Begins {
+    /// As [`transport`] wants them.
+    #[inline(always)]
+    pub const fn bytes(self) -> u8 {
+        self.0 & !PORTS
+    }
+
+    /// All bits or none.
+    #[inline(always)]
+    pub const fn has_ports_mask(self) -> u32 {
+        ((self.0 >> 7) as u32).wrapping_neg()
+    }
+}
+
+/// By the protocol's number: a table, since which it is cannot be foretold.
+#[inline(always)]
+pub fn begins(protocol: u8) -> Begins {
+    static BEGINS: [u8; 256] = {
+        let mut all = [0; 256];
+        all[TCP as usize] = PORTS | TCP_HEADER as u8;
+        all[UDP as usize] = PORTS | 8;
+        all[DCCP as usize] = PORTS | 8;
+        all[SCTP as usize] = PORTS | 8;
+        all[UDP_LITE as usize] = PORTS | 8;
+        all[icmp::PROTOCOL_V4 as usize] = 4;
+        all
+    };
+    Begins(BEGINS[usize::from(protocol)])
+}
+
 /// Reads the transport header. A later fragment has none: its first bytes are somebody's data, so all fields are zero.
 #[inline(always)]
 pub fn transport(frame: &Frame<'_>, headers: &Headers) -> Result<Transport, Malformed> {
@@ -75,4 +111,30 @@ pub fn transport(frame: &Frame<'_>, headers: &Headers) -> Result<Transport, Malf
 pub const fn is_icmp(headers: &Headers) -> bool {
     (headers.version == 4 && headers.protocol == icmp::PROTOCOL_V4)
         || (headers.version == 6 && headers.protocol == icmp::PROTOCOL_V6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ethernet, ipv4, parse};
+
+    #[test]
+    fn the_table_wants_what_the_reader_wants() {
+        const AT: usize = ethernet::HEADER + ipv4::HEADER;
+        for protocol in 0..=255 {
+            let begins = begins(protocol);
+            assert_eq!(begins.has_ports_mask() != 0, has_ports(protocol), "{protocol}");
+            for payload in 0..24 {
+                let mut bytes = [0_u8; AT + 24];
+                bytes[12..14].copy_from_slice(&ethernet::IPV4.to_be_bytes());
+                bytes[14] = 0x45;
+                bytes[16..18].copy_from_slice(&((ipv4::HEADER + payload) as u16).to_be_bytes());
+                bytes[23] = protocol;
+                let frame = Frame::new(&mut bytes[..AT + payload]);
+                let headers = parse(&frame, (AT + payload) as u64).expect("sound headers");
+                let is_read = transport(&frame, &headers).is_ok();
+                assert_eq!(is_read, payload >= usize::from(begins.bytes()), "{protocol}, {payload} bytes");
+            }
+        }
+    }
 }

@@ -104,8 +104,8 @@ fn write_array(map: &Map, element: usize, bytes: &[u8]) -> Result<(), Error> {
     let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes")));
     match element {
         8 => map.mapped::<u64>()?.iter_mut().zip(words).for_each(|(to, word)| *to = word),
-        16 => {
-            let mut mapped = map.mapped::<[u64; 2]>()?;
+        32 => {
+            let mut mapped = map.mapped::<[u64; 4]>()?;
             mapped.as_flattened_mut().iter_mut().zip(words).for_each(|(to, word)| *to = word);
         }
         other => unreachable!("array elements of {other} bytes"),

@@ -32,6 +32,16 @@ pub fn is_essential(frame: &Frame<'_>, headers: &Headers) -> bool {
     }
 }
 
+/// The same of a whole packet of IPv4, 1 or 0, without a branch: which protocol it is cannot be foretold.
+#[inline(always)]
+pub fn is_essential_v4(protocol: u8, port: u32) -> u32 {
+    const { assert!(DHCP[0] + 1 == DHCP[1]) };
+    // 0 or 1 above the first port, and no other bit of the protocol.
+    let other = port.wrapping_sub(DHCP[0] as u32) >> 1 | u32::from(protocol ^ transport::UDP);
+    // The sign's copies, but not the topmost, of which the compiler would make a comparison.
+    (u64::from(other).wrapping_sub(1) >> 40) as u32 & 1
+}
+
 #[inline(always)]
 fn has_port(frame: &Frame<'_>, at: usize, [one, other]: [u16; 2]) -> bool {
     frame.window::<8>(at).is_some_and(|udp| {

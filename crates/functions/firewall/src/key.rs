@@ -1,20 +1,15 @@
 //! What rules can ask of a packet, laid out as the key of the classifier.
 
-use classify::{Key, WORDS};
+use classify::{Five, Key, WORDS};
 use wire::{Fragment, Frame, Headers, Malformed, ethernet, ipv4, ipv6, transport};
 
 use crate::essential;
 
 /// Words of the key. What a packet has not is a value that no condition names.
 pub mod word {
-    /// Four words, the first one the highest bits; of IPv4 the first is the address and the others are 0.
-    pub const SOURCE: u8 = 0;
-    pub const DESTINATION: u8 = 4;
-    /// [`NO_PORT`](super::NO_PORT): there is none.
-    pub const SOURCE_PORT: u8 = 8;
-    pub const DESTINATION_PORT: u8 = 9;
-    /// The upper-layer protocol.
-    pub const PROTOCOL: u8 = 10;
+    /// Addresses are four words, the first one the highest bits; of IPv4 the first is the address and the others are 0. A port
+    /// that is not there is [`NO_PORT`](super::NO_PORT). The protocol is the upper-layer one.
+    pub use classify::word::{DESTINATION, DESTINATION_PORT, PROTOCOL, SOURCE, SOURCE_PORT};
     /// [`NO_FLAGS`](super::NO_FLAGS): no TCP header.
     pub const TCP_FLAGS: u8 = 11;
     /// [`NO_BYTE`](super::NO_BYTE): no ICMP header.
@@ -61,6 +56,8 @@ pub mod ask {
     pub const ESSENTIAL: u32 = 8;
     /// Flows that were seen going out.
     pub const ESTABLISHED: u32 = 16;
+    /// TCP flags, ICMP's type and code, and which fragment it is. Only of whole packets over plain IPv4 they are left out.
+    pub const TRANSPORT: u32 = 32;
 }
 
 /// Fills in a packet's key. The words of sets, of the interface and of flows are the caller's. An error is a transport
@@ -84,6 +81,49 @@ pub fn fill(key: &mut Key, frame: &Frame<'_>, headers: &Headers, asked: u32) -> 
         set(key, word::ESSENTIAL, u32::from(arp || essential::is_essential(frame, headers)));
     }
     if headers.version == 0 { Ok(()) } else { fill_transport(key, frame, headers) }
+}
+
+/// As [`fill`], of a whole packet of IPv4, with its [`Five`]. Without a branch for the protocol, which changes from packet to
+/// packet: a branch that is not foretold costs more than all of this.
+#[inline(always)]
+pub fn fill_plain(
+    key: &mut Key,
+    frame: &Frame<'_>,
+    headers: &Headers,
+    asked: u32,
+) -> Result<Five, Malformed> {
+    let begins = transport::begins(headers.protocol);
+    let at = headers.transport_offset();
+    if frame.len() < at as u64 + u64::from(begins.bytes()) {
+        return Err(Malformed::TcpTruncated);
+    }
+    let Some(ip) = frame.window::<{ ipv4::HEADER }>(headers.network_offset()) else {
+        return Err(Malformed::Ipv4Truncated);
+    };
+    let (source, destination) =
+        (ip.be32::<{ ipv4::offset::SOURCE }>(), ip.be32::<{ ipv4::offset::DESTINATION }>());
+    let (first, second) = frame.window::<4>(at).map_or((0, 0), |w| (w.be16::<0>(), w.be16::<2>()));
+    let has_ports = begins.has_ports_mask();
+    let port = |port: u16| u32::from(port) & has_ports | NO_PORT & !has_ports;
+    let (source_port, destination_port) = (port(first), port(second));
+    set(key, word::SOURCE, source);
+    set(key, word::DESTINATION, destination);
+    set(key, word::SOURCE_PORT, source_port);
+    set(key, word::DESTINATION_PORT, destination_port);
+    set(key, word::PROTOCOL, headers.protocol.into());
+    if asked & ask::TRANSPORT != 0 {
+        fill_transport(key, frame, headers)?;
+    }
+    if asked & ask::NETWORK != 0 {
+        fill_v4(key, frame, headers, asked);
+    }
+    if asked & ask::LINK != 0 {
+        fill_link(key, frame, headers);
+    }
+    if asked & ask::ESSENTIAL != 0 {
+        set(key, word::ESSENTIAL, essential::is_essential_v4(headers.protocol, destination_port));
+    }
+    Ok(Five::new(source, destination, headers.protocol.into(), source_port, destination_port))
 }
 
 #[inline(always)]

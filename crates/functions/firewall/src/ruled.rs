@@ -103,9 +103,8 @@ fn slots_array(slots: &[Slot]) -> Contents {
 fn cells_array(cells: &[Cell], counters: &[u32]) -> Contents {
     let mut bytes = Vec::with_capacity(size_of_val(cells));
     for cell in cells {
-        let counted = if cell.is_verdict() && *cell != Cell::END {
-            let verdict = cell.as_verdict();
-            Cell::verdict(classify::Verdict { slot: counters[verdict.slot as usize], ..verdict })
+        let counted = if cell.is_rule() && *cell != Cell::NOTHING {
+            cell.with_slot(counters[cell.verdict().slot as usize])
         } else {
             *cell
         };

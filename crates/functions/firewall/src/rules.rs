@@ -1,6 +1,6 @@
 //! What becomes of a packet under the rules: the first rule that decides, and what the rules before it do besides.
 
-use classify::{EACH, Key, MOST_TREES, NOTHING, Tables, Verdict, each_match, first_match, root};
+use classify::{EACH, Five, Key, MOST_TREES, NOTHING, Tables, Verdict, each_match, first_match, root};
 
 use crate::{key::word, shared::deed};
 
@@ -33,7 +33,7 @@ pub trait Deeds {
 /// [`Effects::act`].
 #[inline(always)]
 pub fn act(verdict: Verdict, deeds: &mut impl Deeds) -> bool {
-    match verdict.action as u8 {
+    match verdict.action {
         deed::LOG => deeds.tell(verdict.slot, verdict.parameter),
         deed::LOG_TOO => {
             deeds.tell(verdict.slot, verdict.parameter);
@@ -85,21 +85,28 @@ impl Outcome {
 
 /// Judges a packet by its key. `kind` is a [`Kind`](classify::Kind) as a number, which the verifier need not know.
 #[inline(always)]
-pub fn judge(tables: &impl Tables, effects: &mut impl Effects, kind: u32, key: &mut Key) -> Outcome {
+pub fn judge(
+    tables: &impl Tables,
+    effects: &mut impl Effects,
+    kind: u32,
+    key: &mut Key,
+    five: Five,
+) -> Outcome {
     let mut found = None;
-    let mut order = opaque(key, NOTHING);
+    let mut order = NOTHING;
+    let trees = effects.trees();
     for tree in 0..MOST_TREES {
-        if tree < effects.trees()
-            && let Some(other) = first_match(tables, root(kind, tree), key)
-            && other.low < order
-        {
+        if tree >= trees {
+            break;
+        }
+        if let Some(other) = first_match(tables, root(kind, tree), key, five, order) {
             found = Some(other);
-            order = opaque(key, other.low);
+            order = opaque(key, other.order());
         }
     }
     if effects.has_others() {
         let mut goes_on = true;
-        each_match(tables, root(kind, EACH), key, order, |at| {
+        each_match(tables, root(kind, EACH), key, five, order, |at| {
             goes_on = effects.act(at);
             goes_on
         });
@@ -108,9 +115,9 @@ pub fn judge(tables: &impl Tables, effects: &mut impl Effects, kind: u32, key: &
         }
     }
     let Some(found) = found else { return Outcome::NO_RULE };
-    let verdict = found.as_verdict();
+    let verdict = found.verdict();
     effects.hit(verdict.slot);
-    Outcome::new(verdict.action as u8, verdict.parameter)
+    Outcome::new(verdict.action, verdict.parameter)
 }
 
 /// The same number, of which the verifier knows nothing: it would otherwise walk through what follows once for each thing

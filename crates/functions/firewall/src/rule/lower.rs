@@ -91,8 +91,7 @@ impl Lowering<'_> {
         let slot = number as u32;
         // A rule's effect comes before its decision.
         let order = 2 * number as u32;
-        let verdict =
-            |order, action: u8, parameter| Verdict { order, slot, parameter, action: action.into() };
+        let verdict = |order, action: u8, parameter| Verdict { order, slot, parameter, action };
         let mut each = None;
         let mut first = None;
         match &rule.action {
@@ -192,6 +191,9 @@ impl Lowering<'_> {
             }
             _ if !is_ip => return Ok(None),
             Field::Length | Field::Ttl | Field::Dscp | Field::Options => self.done.asked |= ask::NETWORK,
+            Field::TcpFlags | Field::IcmpType | Field::IcmpCode | Field::Fragment => {
+                self.done.asked |= ask::TRANSPORT;
+            }
             Field::Established => self.done.asked |= ask::ESTABLISHED,
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use abi::{Action, Reason, Step, layout::from_bytes};
-use classify::{Cell, Key, Kind, Slot, Verdict, WORDS};
+use classify::{Cell, Five, Key, Kind, Slot, Verdict, WORDS};
 use firewall::{
     config::Firewall,
     key::{self, ask, word},
@@ -15,7 +15,7 @@ use firewall::{
 use policy::{Contents, PrefixTable, Slots, Tables};
 use prefix::{TableV4, TableV6};
 use testkit::sections::Scene;
-use wire::{Frame, Headers, parse};
+use wire::{Fragment, Frame, Headers, ethernet, ipv4, parse};
 
 /// Arrays and globals.
 struct Loaded {
@@ -183,9 +183,21 @@ impl Env for Judging {
     fn judge(&mut self, frame: &Frame<'_>, headers: &Headers, bytes: u64) -> Outcome {
         let loaded = Arc::clone(&self.loaded);
         let asked: u32 = loaded.global("RULE_ASKED");
-        if key::fill(&mut self.key, frame, headers, asked).is_err() {
-            return Outcome::MALFORMED;
-        }
+        // As in the kernel, where the plain ones have a way of their own.
+        let is_plain = headers.version == 4
+            && headers.transport_offset() == ethernet::HEADER + ipv4::HEADER
+            && headers.fragment() == Fragment::Whole;
+        let five = if is_plain {
+            let Ok(five) = key::fill_plain(&mut self.key, frame, headers, asked) else {
+                return Outcome::MALFORMED;
+            };
+            five
+        } else {
+            if key::fill(&mut self.key, frame, headers, asked).is_err() {
+                return Outcome::MALFORMED;
+            }
+            Five::of(&self.key)
+        };
         if asked & ask::INTERFACE != 0 {
             self.key[usize::from(word::INTERFACE)] = self.interface;
         }
@@ -199,7 +211,7 @@ impl Env for Judging {
             }
         }
         let mut key = self.key;
-        rules::judge(&*loaded, &mut Acting { judging: self, bytes }, kind, &mut key)
+        rules::judge(&*loaded, &mut Acting { judging: self, bytes }, kind, &mut key, five)
     }
 
     fn redirect(&mut self, _: u32) -> Option<Action> {
@@ -236,7 +248,7 @@ impl Effects for Acting<'_> {
     }
 
     fn act(&mut self, at: u32) -> bool {
-        let verdict: Verdict = self.judging.loaded.cells[at as usize].as_verdict();
+        let verdict: Verdict = self.judging.loaded.cells[at as usize].verdict();
         rules::act(verdict, self)
     }
 }
