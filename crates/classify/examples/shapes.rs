@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use classify::{
-    BoxRule, Cell, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Test, Verdict, first_match,
+    Best, BoxRule, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Test, Verdict, first_match,
 };
 use rulesets::{Family, FiveTuple, first_match as model, rules, trace};
 
@@ -29,12 +29,11 @@ fn boxed(rule: &FiveTuple, order: u32) -> BoxRule {
 }
 
 fn best_order(forest: &Forest, key: &Key) -> u32 {
-    let mut order = NOTHING;
+    let mut best = Best::NONE;
     for tree in 0..forest.shape.trees {
-        let found = first_match(&forest.arrays, Kind::V4.root(tree), key, Five::of(key), order);
-        order = found.map_or(order, Cell::order);
+        best = first_match(&forest.arrays, Kind::V4.root(tree), key, Five::of(key), best);
     }
-    order
+    best.order()
 }
 
 /// In another order: that of the rules would let neighbours share what the caches hold.

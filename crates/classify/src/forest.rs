@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    BoxRule, Cell, Condition, Five, Key, Kind, Slot, Tables, Test,
+    Best, BoxRule, Cell, Condition, Five, Key, Kind, Slot, Tables, Test,
     build::{BuildError, Builder},
     kind::{ALL_ROOTS, ROOTS},
     slot::NOTHING,
@@ -99,8 +99,6 @@ fn best_division(rules: &[BoxRule], most_bytes: usize) -> Result<Vec<Vec<u32>>, 
     };
     let mut tried = vec![
         whole,
-        vec![those(&|_, to| to >= NARROW), those(&|_, to| to < NARROW)],
-        vec![those(&|from, _| from >= NARROW), those(&|from, _| from < NARROW)],
         // By the narrower of the two: a rule is not in every part that its wider side reaches into.
         vec![
             those(&|from, to| to >= NARROW && to >= from),
@@ -185,10 +183,9 @@ fn walked(arrays: &Arrays, kind: Kind, trees: u32, rules: &[BoxRule]) -> (f64, f
     let mut samples = 0;
     for (number, rule) in rules.iter().enumerate().step_by(stride) {
         let key = inside(rule, number as u32);
-        let mut before = NOTHING;
+        let mut best = Best::NONE;
         for tree in 0..trees {
-            let found = walk::first_match(&counting, kind.root(tree), &key, Five::of(&key), before);
-            before = found.map_or(before, Cell::order);
+            best = walk::first_match(&counting, kind.root(tree), &key, Five::of(&key), best);
         }
         samples += 1;
     }

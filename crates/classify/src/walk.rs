@@ -1,6 +1,6 @@
 //! The way of a key through a tree, in the kernel and on the host.
 
-use crate::{Cell, Five, Slot};
+use crate::{Cell, Five, NOTHING, Slot};
 
 /// Words of a key.
 pub const WORDS: usize = 32;
@@ -37,40 +37,55 @@ pub trait Tables {
     fn cell(&self, index: u32) -> Option<&Cell>;
 }
 
-/// The leaf that the key is in.
+/// The leaf that the key is in. Not [`Slot::EMPTY`] where there is none: what the verifier knows of that, it would take along
+/// through the leaf's cells.
 #[inline(always)]
-fn leaf(tables: &impl Tables, root: u32, key: &Key) -> Slot {
+fn leaf(tables: &impl Tables, root: u32, key: &Key) -> Option<Slot> {
     let mut slot = tables.root(root);
     for _ in 0..MOST_STEPS {
         if slot.is_leaf() {
-            break;
+            return Some(slot);
         }
         let child = key[usize::from(slot.word()) & (WORDS - 1)] >> slot.shift() & slot.mask();
-        let Some(next) = tables.slot(slot.base() + child) else { return Slot::EMPTY };
-        slot = next;
+        slot = tables.slot(slot.base() + child)?;
     }
-    if slot.is_leaf() { slot } else { Slot::EMPTY }
+    if slot.is_leaf() { Some(slot) } else { None }
 }
 
-/// The tree's first rule that matches, if it stands before `before`. `five` is the key's.
+/// The best rule that was found: its order, and the place of its cell. In one word, so that the verifier can be made to know
+/// nothing of it: every way through one tree would otherwise be a state to walk through the next with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Best(pub u64);
+
+impl Best {
+    pub const NONE: Self = Self((NOTHING as u64) << 32);
+
+    /// [`NOTHING`]: there is none.
+    #[inline(always)]
+    pub const fn order(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline(always)]
+    pub const fn at(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// The tree's first rule that matches, if it is better than `best`, or else that. `five` is the key's.
 #[inline(always)]
-pub fn first_match<'a>(
-    tables: &'a impl Tables,
-    root: u32,
-    key: &Key,
-    five: Five,
-    before: u32,
-) -> Option<&'a Cell> {
-    let leaf = leaf(tables, root, key);
-    if leaf.least() >= before {
-        return None;
+pub fn first_match(tables: &impl Tables, root: u32, key: &Key, five: Five, best: Best) -> Best {
+    let Some(leaf) = leaf(tables, root, key) else { return best };
+    if leaf.least() >= best.order() {
+        return best;
     }
     let mut at = leaf.base();
     for _ in 0..MOST_CELLS {
-        let cell = tables.cell(at)?;
+        let Some(cell) = tables.cell(at) else { return best };
         if cell.is_rule() {
             if cell.matches(five) {
-                return if cell.order() < before { Some(cell) } else { None };
+                let found = Best(u64::from(cell.order()) << 32 | u64::from(at));
+                return if found.order() < best.order() { found } else { best };
             }
             at += 1;
         } else if cell.holds(key) {
@@ -80,10 +95,10 @@ pub fn first_match<'a>(
             at += cell.skip();
         }
         if cell.is_last() {
-            return None;
+            return best;
         }
     }
-    None
+    best
 }
 
 /// Every box of the tree that matches and stands before `before`, in their order, as long as `each`, which gets the place of
@@ -98,7 +113,8 @@ pub fn each_match(
     before: u32,
     mut each: impl FnMut(u32) -> bool,
 ) {
-    let mut at = leaf(tables, root, key).base();
+    let Some(leaf) = leaf(tables, root, key) else { return };
+    let mut at = leaf.base();
     for _ in 0..MOST_CELLS_OF_EACH {
         let Some(cell) = tables.cell(at) else { return };
         if cell.is_rule() {

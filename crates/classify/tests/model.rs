@@ -1,7 +1,7 @@
 //! Trees against the linear list, on random boxes and keys.
 
 use classify::{
-    Arrays, BoxRule, BuildError, Cell, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Tables as _, Test,
+    Arrays, Best, BoxRule, BuildError, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Tables as _, Test,
     Verdict, WORDS, each_match, first_match, model,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -96,12 +96,15 @@ fn build(first: &[BoxRule], each: &[BoxRule]) -> Result<Forest, BuildError> {
 }
 
 fn first(arrays: &Arrays, trees: u32, key: &Key) -> Option<u32> {
-    let mut found = None;
+    let mut best = Best::NONE;
     for tree in 0..trees {
-        let before = found.map_or(NOTHING, Cell::order);
-        found = first_match(arrays, Kind::V4.root(tree), key, Five::of(key), before).or(found);
+        best = first_match(arrays, Kind::V4.root(tree), key, Five::of(key), best);
     }
-    let found = found?.verdict();
+    if best == Best::NONE {
+        return None;
+    }
+    let found = arrays.cell(best.at()).expect("a cell").verdict();
+    assert_eq!(found.order, best.order());
     assert_eq!((found.slot, found.parameter), (found.order + 7, found.order ^ 5));
     assert_eq!(found.action, found.order as u8 & 15);
     Some(found.order)
@@ -132,9 +135,8 @@ fn trees_mean_what_the_list_means() {
             let mut expected = model::each_match(&effects, &key);
             expected.retain(|order| *order < before);
             prop_assert_eq!(orders, expected);
-            prop_assert!(
-                first_match(&forest.arrays, Kind::V6.root(0), &key, Five::of(&key), NOTHING).is_none()
-            );
+            let of_others = first_match(&forest.arrays, Kind::V6.root(0), &key, Five::of(&key), Best::NONE);
+            prop_assert_eq!(of_others, Best::NONE);
         }
         Ok(())
     });

@@ -37,8 +37,8 @@ pub mod word {
     pub const ESSENTIAL: u8 = 28;
     /// 1: a reply to what was sent.
     pub const ESTABLISHED: u8 = 29;
-    /// Where a number is written and read again, so that it is one of which the verifier knows nothing.
-    pub const SPARE: u8 = 31;
+    /// Two words, where a number is written and read again, so that it is one of which the verifier knows nothing.
+    pub const SPARE: u8 = 30;
 }
 
 pub const NO_PORT: u32 = 1 << 16;

@@ -1,6 +1,6 @@
 //! What becomes of a packet under the rules: the first rule that decides, and what the rules before it do besides.
 
-use classify::{EACH, Five, Key, MOST_TREES, NOTHING, Tables, Verdict, each_match, first_match, root};
+use classify::{Best, EACH, Five, Key, MOST_TREES, NOTHING, Tables, Verdict, each_match, first_match, root};
 
 use crate::{key::word, shared::deed};
 
@@ -92,21 +92,17 @@ pub fn judge(
     key: &mut Key,
     five: Five,
 ) -> Outcome {
-    let mut found = None;
-    let mut order = NOTHING;
+    let mut best = opaque(key, Best::NONE);
     let trees = effects.trees();
     for tree in 0..MOST_TREES {
         if tree >= trees {
             break;
         }
-        if let Some(other) = first_match(tables, root(kind, tree), key, five, order) {
-            found = Some(other);
-            order = opaque(key, other.order());
-        }
+        best = opaque(key, first_match(tables, root(kind, tree), key, five, best));
     }
     if effects.has_others() {
         let mut goes_on = true;
-        each_match(tables, root(kind, EACH), key, five, order, |at| {
+        each_match(tables, root(kind, EACH), key, five, best.order(), |at| {
             goes_on = effects.act(at);
             goes_on
         });
@@ -114,20 +110,26 @@ pub fn judge(
             return Outcome::new(deed::LIMIT, 0);
         }
     }
-    let Some(found) = found else { return Outcome::NO_RULE };
+    if best.order() == NOTHING {
+        return Outcome::NO_RULE;
+    }
+    let Some(found) = tables.cell(best.at()) else { return Outcome::NO_RULE };
     let verdict = found.verdict();
     effects.hit(verdict.slot);
     Outcome::new(verdict.action, verdict.parameter)
 }
 
-/// The same number, of which the verifier knows nothing: it would otherwise walk through what follows once for each thing
-/// that it knows.
+/// The same, of which the verifier knows nothing: it would otherwise walk through what follows once for each thing that it
+/// knows.
 #[inline(always)]
-fn opaque(key: &mut Key, number: u32) -> u32 {
-    let spare = &raw mut key[usize::from(word::SPARE)];
-    // SAFETY: a word of the key, which is ours.
+fn opaque(key: &mut Key, best: Best) -> Best {
+    if cfg!(not(target_arch = "bpf")) {
+        return best;
+    }
+    // SAFETY: two words of the key, which is ours; in the kernel it begins on eight bytes, as every value of a map does.
     unsafe {
-        spare.write_volatile(number);
-        spare.read_volatile()
+        let spare = (&raw mut key[usize::from(word::SPARE)]).cast::<u64>();
+        spare.write_volatile(best.0);
+        Best(spare.read_volatile())
     }
 }
