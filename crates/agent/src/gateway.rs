@@ -387,6 +387,8 @@ pub fn preview(place: &Place, main: &Path) -> Result<Preview, Refused> {
         warnings: outcome.problems,
         sources: outcome.sources,
         desired,
+        config,
+        edits,
     })
 }
 
@@ -399,6 +401,9 @@ pub struct Preview {
     pub warnings: Problems,
     pub sources: Sources,
     pub desired: Desired,
+    pub config: Config,
+    /// Those that are live.
+    pub edits: Edits,
 }
 
 /// A generation's record but for its files.

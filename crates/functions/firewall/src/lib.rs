@@ -33,3 +33,5 @@ pub mod rows;
 pub mod rule;
 #[cfg(not(target_arch = "bpf"))]
 mod ruled;
+#[cfg(not(target_arch = "bpf"))]
+mod stops;

@@ -13,6 +13,7 @@ mod others;
 mod probe;
 mod rollback;
 mod rules;
+mod session;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;

@@ -75,14 +75,13 @@ impl Model {
     /// When a rule is unsound.
     pub fn new(rules: &[String], world: &World<'_>, fragments: Fragments, drops_by_default: bool) -> Self {
         let read = |text: &String| rule(text, world).unwrap_or_else(|error| panic!("{text}: {error}"));
-        Self {
-            rules: rules.iter().map(read).collect(),
-            sets: world.sets.clone(),
-            fragments,
-            drops_by_default,
-            counts: BTreeMap::new(),
-            buckets: BTreeMap::new(),
-        }
+        Self::of(rules.iter().map(read).collect(), world.sets.clone(), fragments, drops_by_default)
+    }
+
+    /// Of rules that were read.
+    pub fn of(rules: Vec<Rule>, sets: Sets, fragments: Fragments, drops_by_default: bool) -> Self {
+        let (counts, buckets) = (BTreeMap::new(), BTreeMap::new());
+        Self { rules, sets, fragments, drops_by_default, counts, buckets }
     }
 
     /// A frame that came in by an interface, at a time in nanoseconds.
