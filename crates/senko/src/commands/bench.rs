@@ -2,6 +2,7 @@
 
 mod cable;
 mod configured;
+mod elements;
 mod frames;
 mod gateway;
 mod lists;
@@ -46,6 +47,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<u8, Failure> {
         suite::run(&mut report)?;
         rules::run(&mut report)?;
         gateway::run(&mut report)?;
+        elements::run(&mut report)?;
     } else {
         for path in &args.objects {
             objects::run(&mut report, path)?;
