@@ -282,12 +282,15 @@ impl Packet<'_> {
 
     /// Whether the packet is one without which a host loses its address or its link, and which the rule does not name.
     fn is_spared_by(&self, rule: &Rule) -> bool {
-        let names = |field, number| {
+        let names = |field, number: u32| {
             rule.matches.iter().any(|condition| {
                 let Values::Ranges(ranges) = &condition.values else { return false };
-                condition.field == field
-                    && !condition.negated
-                    && ranges.iter().any(|range| range.contains(&number))
+                // DHCP is named by any range of ports that it is in, all else by its own number.
+                let is_it = |range: &std::ops::RangeInclusive<u32>| match field {
+                    Field::DestinationPort => range.contains(&number),
+                    _ => (*range.start(), *range.end()) == (number, number),
+                };
+                condition.field == field && !condition.negated && ranges.iter().any(is_it)
             })
         };
         let Some(ip) = &self.dissected.ip else {
@@ -322,7 +325,7 @@ fn ends_packets(rule: &Rule) -> bool {
     matches!(rule.action, Action::Drop | Action::Reject | Action::Limit(_) | Action::Redirect(_))
 }
 
-/// Neighbour discovery, and DHCP by its destination port; whole packets.
+/// Neighbour discovery, what is said of its multicast groups, and DHCP by its destination port; whole packets.
 fn is_essential(ip: &Ip<'_>) -> bool {
     if ip.part != Part::All || ip.payload.len() < 8 {
         return false;
@@ -330,7 +333,7 @@ fn is_essential(ip: &Ip<'_>) -> bool {
     match (ip.version, ip.protocol, ip.ports()) {
         (4, 17, Some((_, port))) => port == 67 || port == 68,
         (6, 17, Some((_, port))) => port == 546 || port == 547,
-        (6, 58, _) => ip.payload[0] == 130 || (133..=137).contains(&ip.payload[0]),
+        (6, 58, _) => matches!(ip.payload[0], 130..=137 | 143),
         _ => false,
     }
 }
