@@ -328,7 +328,7 @@ impl Explainer {
             .into_iter()
             .take(SHOWN)
             .map(|passed| {
-                let (line, _) = self.sources.line_column(passed.at);
+                let line = self.sources.line(passed.at);
                 let file = self.sources.path(passed.at).to_owned();
                 let at = Some(At { file, line });
                 Step { rule: Some(passed.rule), why: Some(passed.why), at, ..step("rule", "next") }

@@ -413,9 +413,9 @@ fn describe(desired: &Desired, config: &Config, sources: &Sources, generation: u
         .counted
         .iter()
         .map(|(section, counted)| {
-            let (file, line) = counted.at.map_or_else(Default::default, |at| {
-                (sources.path(at).to_path_buf(), sources.line_column(at).0)
-            });
+            let (file, line) = counted
+                .at
+                .map_or_else(Default::default, |at| (sources.path(at).to_path_buf(), sources.line(at)));
             let set = match &counted.subject {
                 policy::Subject::Set { set, .. } => Some(set.clone()),
                 policy::Subject::Rule(_) => None,

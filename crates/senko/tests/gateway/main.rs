@@ -12,6 +12,7 @@ mod links;
 mod others;
 mod probe;
 mod rollback;
+mod rule_lists;
 mod rules;
 mod session;
 mod stream;
