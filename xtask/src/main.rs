@@ -1,8 +1,9 @@
-//! The project's chores: `cargo xtask setup | demo | test | bench | package | build-bpf`.
+//! The project's chores: `cargo xtask setup | demo | test | fuzz | bench | package | build-bpf`.
 
 mod bench;
 mod build_bpf;
 mod demo;
+mod fuzz;
 mod setup;
 mod test;
 
@@ -23,6 +24,8 @@ enum Chore {
     Demo,
     /// Format check, clippy, and all tests
     Test(test::TestArgs),
+    /// Hold compiled rules against the list, on random rules and packets
+    Fuzz(fuzz::FuzzArgs),
     /// Measure ns per packet against the bare floor
     Bench(bench::BenchArgs),
     /// Make the Debian package and print its path
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Chore::Setup => setup::run(Purpose::Tests),
         Chore::Demo => demo::run(),
         Chore::Test(args) => test::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Package(args) => setup::run(Purpose::Build).and_then(|_| package::run(&args)),
         Chore::BuildBpf(args) => build_bpf::run(&args),

@@ -25,6 +25,9 @@ const TESTS: [(&str, &str); 6] = [
     ("systemd-analyze", "systemd"),
 ];
 
+/// What senko is measured beside.
+const BENCH: [(&str, &str); 1] = [("nft", "nftables")];
+
 /// Headers for the C objects of the tests.
 const BPF_HEADERS: (&str, &str) = ("/usr/include/bpf/bpf_helpers.h", "libbpf-dev");
 
@@ -33,6 +36,7 @@ const BPF_HEADERS: (&str, &str) = ("/usr/include/bpf/bpf_helpers.h", "libbpf-dev
 pub enum Purpose {
     Build,
     Demo,
+    Bench,
     Tests,
 }
 
@@ -42,6 +46,9 @@ pub fn run(purpose: Purpose) -> Result<ExitCode> {
     linker(&compiler, &mut done)?;
     if purpose >= Purpose::Demo {
         programs(&LAB, None, &mut done)?;
+    }
+    if purpose >= Purpose::Bench {
+        programs(&BENCH, None, &mut done)?;
     }
     if purpose >= Purpose::Tests {
         programs(&TESTS, Some(BPF_HEADERS), &mut done)?;

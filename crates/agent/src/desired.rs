@@ -24,6 +24,15 @@ pub struct Desired {
     pub slots: BTreeMap<String, Slots>,
 }
 
+impl Desired {
+    /// Gives a global that programs have another value.
+    pub fn set_everywhere(&mut self, global: &str, value: u64) {
+        for bytes in self.programs.iter_mut().filter_map(|program| program.knob.globals.get_mut(global)) {
+            *bytes = value.to_ne_bytes().to_vec();
+        }
+    }
+}
+
 /// The program of one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {

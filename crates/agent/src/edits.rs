@@ -1,7 +1,10 @@
 //! What was changed live, beside the configuration: elements of sets, and blocks. It is kept in a file, so that it survives
 //! reload, restart and kill -9; a change is written there before it is made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use policy::{Cidr, Set, Sets};
 use schemars::JsonSchema;
@@ -123,10 +126,32 @@ impl SetEdit {
         };
         let ((add4, add6), (remove4, remove6)) = (split(&self.added), split(&self.removed));
         if !add4.is_empty() || !remove4.is_empty() {
-            set.v4 = merge(&set.v4, &add4, &remove4).into();
+            change(&mut set.v4, &add4, &remove4);
         }
         if !add6.is_empty() || !remove6.is_empty() {
-            set.v6 = merge(&set.v6, &add6, &remove6).into();
+            change(&mut set.v6, &add6, &remove6);
+        }
+    }
+}
+
+/// Elements that are put into their places one by one. Each moves those behind it, a tenth of what a new list costs.
+const FEW: usize = 8;
+
+/// Makes a list of a set another. A list that somebody else has is copied, and theirs stays.
+fn change<P: Copy + Ord>(list: &mut Arc<Vec<P>>, added: &[P], removed: &[P]) {
+    if added.len() + removed.len() > FEW {
+        *list = merge(list, added, removed).into();
+        return;
+    }
+    let list = Arc::make_mut(list);
+    for prefix in removed {
+        if let Ok(at) = list.binary_search(prefix) {
+            list.remove(at);
+        }
+    }
+    for prefix in added {
+        if let Err(at) = list.binary_search(prefix) {
+            list.insert(at, *prefix);
         }
     }
 }
@@ -218,6 +243,29 @@ mod tests {
         assert_eq!(merge(&[2, 4, 6], &[1, 4, 5, 9], &[2, 7]), [1, 4, 5, 6, 9]);
         assert_eq!(merge(&[], &[3], &[]), [3]);
         assert_eq!(merge(&[1, 2], &[], &[1, 2]), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn few_elements_and_many_make_the_same_list() {
+        let mut state = 0x2545_f491_u32;
+        let mut next = |below: u32| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state % below
+        };
+        for _ in 0..500 {
+            let mut draw = |count: u32| -> BTreeSet<u32> { (0..next(count)).map(|_| next(40)).collect() };
+            let list: Vec<u32> = draw(40).into_iter().collect();
+            let (added, removed) = (draw(6), draw(4));
+            let added: Vec<u32> = added.difference(&removed).copied().collect();
+            let removed: Vec<u32> = removed.into_iter().collect();
+            let theirs = Arc::new(list.clone());
+            let mut ours = Arc::clone(&theirs);
+            change(&mut ours, &added, &removed);
+            assert_eq!(*ours, merge(&list, &added, &removed), "{list:?} + {added:?} - {removed:?}");
+            assert_eq!(*theirs, list, "who else has it keeps it");
+        }
     }
 
     #[test]

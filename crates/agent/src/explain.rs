@@ -328,7 +328,7 @@ impl Explainer {
             .into_iter()
             .take(SHOWN)
             .map(|passed| {
-                let (line, _) = self.sources.line_column(passed.at);
+                let line = self.sources.line(passed.at);
                 let file = self.sources.path(passed.at).to_owned();
                 let at = Some(At { file, line });
                 Step { rule: Some(passed.rule), why: Some(passed.why), at, ..step("rule", "next") }
@@ -353,8 +353,8 @@ impl Explainer {
 
     /// The longest block that covers an address.
     fn block_of(&self, source: std::net::IpAddr) -> Option<(Cidr, &edits::Block)> {
-        let covering = self.edits.blocks.iter().filter(|(prefix, _)| covers(**prefix, source));
-        covering.max_by_key(|(prefix, _)| length(**prefix)).map(|(prefix, block)| (*prefix, block))
+        let covering = self.edits.blocks.iter().filter(|(prefix, _)| prefix.contains(Cidr::host(source)));
+        covering.max_by_key(|(prefix, _)| prefix.length()).map(|(prefix, block)| (*prefix, block))
     }
 }
 
@@ -373,25 +373,6 @@ fn redirect(action: Option<Action>, reason: Reason) -> Step {
         _ => "next",
     };
     Step { reason: ours.then(|| reason.name().into()), ..step("redirect", decision) }
-}
-
-fn covers(prefix: Cidr, address: std::net::IpAddr) -> bool {
-    match (prefix, address) {
-        (Cidr::V4(prefix), std::net::IpAddr::V4(address)) => {
-            prefix::PrefixV4::truncated(address.to_bits(), prefix.len()) == Some(prefix)
-        }
-        (Cidr::V6(prefix), std::net::IpAddr::V6(address)) => {
-            prefix::PrefixV6::truncated(address.to_bits(), prefix.len()) == Some(prefix)
-        }
-        _ => false,
-    }
-}
-
-fn length(prefix: Cidr) -> u8 {
-    match prefix {
-        Cidr::V4(prefix) => prefix.len(),
-        Cidr::V6(prefix) => prefix.len(),
-    }
 }
 
 /// Whether another generation than this one is live.

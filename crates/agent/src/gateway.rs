@@ -387,6 +387,8 @@ pub fn preview(place: &Place, main: &Path) -> Result<Preview, Refused> {
         warnings: outcome.problems,
         sources: outcome.sources,
         desired,
+        config,
+        edits,
     })
 }
 
@@ -399,6 +401,9 @@ pub struct Preview {
     pub warnings: Problems,
     pub sources: Sources,
     pub desired: Desired,
+    pub config: Config,
+    /// Those that are live.
+    pub edits: Edits,
 }
 
 /// A generation's record but for its files.
@@ -408,9 +413,9 @@ fn describe(desired: &Desired, config: &Config, sources: &Sources, generation: u
         .counted
         .iter()
         .map(|(section, counted)| {
-            let (file, line) = counted.at.map_or_else(Default::default, |at| {
-                (sources.path(at).to_path_buf(), sources.line_column(at).0)
-            });
+            let (file, line) = counted
+                .at
+                .map_or_else(Default::default, |at| (sources.path(at).to_path_buf(), sources.line(at)));
             let set = match &counted.subject {
                 policy::Subject::Set { set, .. } => Some(set.clone()),
                 policy::Subject::Rule(_) => None,

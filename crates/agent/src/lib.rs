@@ -20,6 +20,8 @@ pub mod place;
 pub mod plan;
 pub mod record;
 pub mod request;
+mod secret;
+pub mod session;
 mod snapshot;
 pub mod stats;
 pub mod view;

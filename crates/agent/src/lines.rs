@@ -77,8 +77,10 @@ pub fn changes(former: Option<&Record>, next: &Record) -> Vec<Change> {
     let none = Vec::new();
     let before = former.map_or(&none, |record| &record.lines);
     let change = |sign, text: &String| Change { sign, text: text.clone() };
-    let gone = before.iter().filter(|line| !next.lines.contains(line)).map(|line| change('-', line));
-    let new = next.lines.iter().filter(|line| !before.contains(line)).map(|line| change('+', line));
+    // They are sorted, and may be a hundred thousand.
+    let has = |lines: &[String], line: &String| lines.binary_search(line).is_ok();
+    let gone = before.iter().filter(|line| !has(&next.lines, line)).map(|line| change('-', line));
+    let new = next.lines.iter().filter(|line| !has(before, line)).map(|line| change('+', line));
     let mut changes: Vec<Change> = gone.chain(new).collect();
     for (name, set) in &next.sets {
         match former.and_then(|record| record.sets.get(name)) {

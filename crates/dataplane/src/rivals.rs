@@ -33,6 +33,14 @@ static TRACE: Array<[u32; 5], { TRACE_COUNT as usize }> = Array::new();
 
 const TRACE_COUNT: u32 = 1 << 17;
 
+/// Bits of the source that a counter sets, in an order in which no neighbours follow each other: more sources than the trace
+/// has room for. 0: the trace's own.
+#[unsafe(no_mangle)]
+static TRACE_SOURCES: Global<u32> = Global::new(0);
+
+/// Knuth's multiplier, near 2^32 over the golden ratio; odd, so that it makes a permutation of all numbers of so many bits.
+const SCATTER: u32 = 0x9e37_79b1;
+
 /// The program that judges the packet then.
 #[btf_map]
 static NEXT: ProgramArray<1> = ProgramArray::new();
@@ -48,6 +56,16 @@ pub fn next_of_trace(ctx: XdpContext) -> u32 {
     Action::Aborted as u32
 }
 
+/// Makes the frame the next one of the trace and sends it out of the port.
+#[xdp]
+#[inline(always)]
+pub fn redirect_trace(ctx: XdpContext) -> u32 {
+    match rewrite(&ctx) {
+        Some(()) => PORT.redirect(0, 0).unwrap_or(Action::Aborted as u32),
+        None => Action::Aborted as u32,
+    }
+}
+
 #[inline(always)]
 fn rewrite(ctx: &XdpContext) -> Option<()> {
     let state = STATE.get_ptr_mut(0)?;
@@ -58,6 +76,7 @@ fn rewrite(ctx: &XdpContext) -> Option<()> {
     };
     let [source, destination, source_port, destination_port, protocol] =
         *TRACE.get(turn & (TRACE_COUNT - 1))?;
+    let source = source | turn.wrapping_mul(SCATTER) & TRACE_SOURCES.load();
     // SAFETY: data..data_end is this frame's memory for as long as the program runs, and only ours.
     let mut frame = unsafe { Frame::from_raw(ctx.data(), ctx.data_end()) };
     let mut ip = frame.window_mut::<{ ipv4::HEADER + 4 }>(ethernet::HEADER)?;

@@ -135,7 +135,7 @@ fn random_rules_agree() {
     let lists = RefCell::new(0);
     let scene = Scene::new(&INTERFACES, &SETS);
     let result =
-        kernel::runner(25).run(&traffic(1..16, 1..200), |(rules, frames, fragments, default_drop)| {
+        kernel::runner(40).run(&traffic(1..16, 1..200), |(rules, frames, fragments, default_drop)| {
             let sound = |text: &String| model::rule(text, &scene.world()).is_ok();
             // Nothing comes back into a bucket while the test runs.
             let by_the_hour = |text: &String| text.replace("90/m", "2/h").replace("200/s", "4/h burst 3");

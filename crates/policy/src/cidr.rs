@@ -29,6 +29,23 @@ pub enum CidrError {
 }
 
 impl Cidr {
+    /// The prefix of one address.
+    pub fn host(address: IpAddr) -> Self {
+        let prefix = match address {
+            IpAddr::V4(address) => PrefixV4::truncated(address.to_bits(), 32).map(Self::V4),
+            IpAddr::V6(address) => PrefixV6::truncated(address.to_bits(), 128).map(Self::V6),
+        };
+        prefix.expect("the whole address is a prefix")
+    }
+
+    /// Leading bits that all its addresses share.
+    pub fn length(self) -> u8 {
+        match self {
+            Self::V4(prefix) => prefix.len(),
+            Self::V6(prefix) => prefix.len(),
+        }
+    }
+
     /// Whether all addresses of another prefix are in this one.
     pub fn contains(self, other: Self) -> bool {
         match (self, other) {

@@ -61,6 +61,12 @@ pub trait Valid: Send + Sync {
         Vec::new()
     }
 
+    /// What keeps a frame that comes in by an interface from the host, while no limit is used up; `None`: nothing of this
+    /// section does.
+    fn stops(&self, _world: &World<'_>, _frame: &[u8], _interface: &str) -> Option<Stop> {
+        None
+    }
+
     /// What the function's own maps have counted, for `stats` and metrics: `interfaces` are (slot, name). Counters of rules
     /// are not among it; they are in [`Tables::counted`].
     fn series(&self, _counters: &mut dyn Counters, _interfaces: &[(u32, &str)]) -> Vec<Series> {
@@ -83,6 +89,14 @@ pub struct Passed {
     pub at: Span,
     /// `port 80 does not hold`.
     pub why: String,
+}
+
+/// What keeps a packet from the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// `drop tcp port 22`, as it is written.
+    pub what: String,
+    pub at: Option<Span>,
 }
 
 /// The value of one prefix in one table.

@@ -16,7 +16,7 @@ pub mod words;
 
 pub use cidr::Cidr;
 pub use field::{Field, Shape, names};
-pub use function::{Answer, Cost, Counters, Function, Interface, Passed, Series, Tally, Valid, World};
+pub use function::{Answer, Cost, Counters, Function, Interface, Passed, Series, Stop, Tally, Valid, World};
 pub use problem::{Problem, Problems, Severity};
 pub use read::{Cable, Item, What, Word, Written};
 pub use section::{Section, Value, span};

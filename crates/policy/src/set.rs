@@ -9,8 +9,8 @@ use crate::{cidr::Cidr, source::Span};
 /// A named set, sorted and without duplicates. Large ones are shared, not copied.
 #[derive(Debug, Clone)]
 pub struct Set {
-    pub v4: Arc<[PrefixV4]>,
-    pub v6: Arc<[PrefixV6]>,
+    pub v4: Arc<Vec<PrefixV4>>,
+    pub v6: Arc<Vec<PrefixV6>>,
     /// The file whose lines they are; `None`: written in the configuration itself.
     pub file: Option<PathBuf>,
     /// The file is watched, and a change of it is applied.

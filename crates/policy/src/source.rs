@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     pub path: PathBuf,
     pub text: String,
+    /// Where lines end: places are asked for by the ten thousand.
+    ends: Vec<usize>,
 }
 
 /// Which of the [`Sources`].
@@ -27,7 +29,8 @@ pub struct Sources(Vec<Source>);
 
 impl Sources {
     pub fn add(&mut self, path: impl Into<PathBuf>, text: String) -> SourceId {
-        self.0.push(Source { path: path.into(), text });
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        self.0.push(Source { path: path.into(), text, ends });
         SourceId(self.0.len() as u32 - 1)
     }
 
@@ -48,11 +51,40 @@ impl Sources {
         self.get(span.source).text.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// The line of a span's start, from 1.
+    pub fn line(&self, span: Span) -> usize {
+        self.get(span.source).ends.partition_point(|end| *end < span.start) + 1
+    }
+
     /// Line and column of a span's start, both from 1; columns are characters.
     pub fn line_column(&self, span: Span) -> (usize, usize) {
-        let before = self.get(span.source).text.get(..span.start).unwrap_or_default();
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-        (line, column)
+        let line = self.line(span);
+        let source = self.get(span.source);
+        let begin = if line == 1 { 0 } else { source.ends[line - 2] + 1 };
+        let before = source.text.get(begin..span.start).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_lines_and_columns_of_characters() {
+        let mut sources = Sources::default();
+        sources.add("other", "\n\n\n".into());
+        let text = "a\nü = ö\n\nlast";
+        let source = sources.add("senko.toml", text.into());
+        let at = |start| sources.line_column(Span { source, start, end: start });
+        for (start, _) in text.char_indices() {
+            // By looking at all that stands before.
+            let before = &text[..start];
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            assert_eq!(at(start), (line, column), "{start}");
+        }
+        assert_eq!(at(text.find("ö").expect("it is there")), (2, 5));
+        assert_eq!(at(text.len()), (4, 5));
     }
 }

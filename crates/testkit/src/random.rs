@@ -75,7 +75,7 @@ fn upper_layer(source: Ipv6Addr, destination: Ipv6Addr, v6: bool) -> BoxedStrate
         .prop_map(|(protocol, from, to, data)| (protocol, frames::udp(from, to, &data)));
     let echo = if v6 { 128 } else { 8 };
     // ICMPv6: neighbour discovery, and beside it.
-    let kind = prop_oneof![4 => Just(echo), 1 => any::<u8>(), 1 => 129..=138_u8];
+    let kind = prop_oneof![4 => Just(echo), 1 => any::<u8>(), 1 => 129..=138_u8, 1 => Just(143_u8)];
     let code = prop_oneof![7 => Just(0_u8), 1 => any::<u8>()];
     let icmp = (kind, code, any::<[u8; 4]>(), bytes()).prop_map(move |(kind, code, rest, data)| {
         if v6 {

@@ -98,6 +98,10 @@ fn ping6(kind: u8, code: u8) -> Vec<u8> {
     frames::icmpv6(A6, B6, kind, code, [0, 1, 0, 2], b"senko")
 }
 
+fn lldp_like() -> Vec<u8> {
+    frames::ethernet(&[], 0x88cc, &[0; 46])
+}
+
 fn arp() -> Vec<u8> {
     frames::ethernet(&[], frames::ARP, &frames::arp(1, [2, 0, 0, 0, 0, 1], A, [0; 6], B))
 }
@@ -569,7 +573,11 @@ fn essential() -> Vec<Case> {
     let dhcpv6 = v6(17, &udp(547, 546));
     let neighbour = v6(58, &ping6(136, 0));
     let query = v6(58, &ping6(130, 0));
-    let all = || vec![arp(), dhcp.clone(), dhcpv6.clone(), neighbour.clone(), query.clone()];
+    // As they are sent: behind a router alert (RFC 3810 section 5).
+    let alert = || vec![Extension::Options(0, 0)];
+    let reports = [131, 132, 143].map(|kind| behind(alert(), 58, &ping6(kind, 0)));
+    let all =
+        || [&[arp(), dhcp.clone(), dhcpv6.clone(), neighbour.clone(), query.clone()][..], &reports].concat();
     vec![
         case(
             "drop",
@@ -590,6 +598,47 @@ fn essential() -> Vec<Case> {
             all(),
             vec![v6(58, &ping6(128, 0))],
         ),
+        // Nobody named ICMPv6 or ARP.
+        case(
+            "drop protocol > 20",
+            vec![v6(58, &ping6(128, 0)), v4(47, &[0; 40])],
+            all(),
+            vec![v4(6, &tcp(1, 2, 2)), v4(1, &ping(8, 0))],
+        ),
+        case(
+            "drop protocol 17-58",
+            vec![between(A, B), v6(58, &ping6(128, 0))],
+            all(),
+            vec![v4(6, &tcp(1, 2, 2))],
+        ),
+        case("drop ethertype > 0x0700", vec![between(A, B), lldp_like()], all(), vec![]),
+        case("drop ethertype {0x0806, 0x0807}", vec![arp()], vec![between(A, B)], vec![neighbour.clone()]),
+        case(
+            "drop protocol {udp, 18, icmpv6}",
+            [&reports[..], &[neighbour.clone(), query.clone(), between(A, B)]].concat(),
+            vec![dhcp.clone(), dhcpv6.clone(), v4(6, &tcp(1, 2, 2))],
+            vec![arp()],
+        ),
+        case(
+            "drop options",
+            vec![behind(alert(), 58, &ping6(128, 0)), behind(alert(), 17, &udp(4000, 9))],
+            all(),
+            vec![between(A, B)],
+        ),
+        // 1 over IPv6 is no ICMP, whatever stands beside it.
+        case(
+            "drop {icmp, igmp}",
+            vec![v4(1, &ping(8, 0)), v4(2, &[0x16; 8]), v6(2, &[0x16; 8])],
+            vec![v6(58, &ping6(128, 0)), between(A, B)],
+            vec![v6(1, &ping(8, 0))],
+        ),
+        case(
+            "drop protocol {57, icmpv6, 59}",
+            vec![v6(58, &ping6(128, 0)), v4(57, &[0; 8])],
+            vec![between(A, B)],
+            vec![v4(58, &ping6(128, 0))],
+        ),
+        case("drop protocol 0-2", vec![v4(1, &ping(8, 0)), v6(1, &ping(8, 0))], vec![between(A, B)], vec![]),
         case("drop udp", vec![between(A, B), v4(17, &udp(68, 9))], all(), vec![v4(6, &tcp(67, 68, 2))]),
         case(
             "drop udp port {68, 546}",

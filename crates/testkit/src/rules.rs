@@ -126,6 +126,11 @@ fn upper() -> impl Strategy<Value = Vec<String>> {
         "{udp, icmpv6}",
         "{tcp, icmp, icmpv6}",
         "protocol 50-60",
+        "{icmp, igmp}",
+        "not {icmp, igmp}",
+        "protocol {16, udp, 18}",
+        "protocol > 20",
+        "protocol {57, icmpv6, 59}",
         "gre",
         "protocol not 17-58",
     ]);

@@ -1,6 +1,6 @@
 //! Sections of `senko.toml` from text alone, for the tests of functions.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use policy::{Cidr, Function, Interface, Problem, Problems, Section, Set, Sets, Sources, Span, Valid, World};
 use toml::de::DeTable;
@@ -31,7 +31,8 @@ impl Scene {
                 Cidr::V6(prefix) => Some(*prefix),
                 Cidr::V4(_) => None,
             });
-            let set = Set { v4: v4.collect(), v6: v6.collect(), file: None, watch: false, at };
+            let set =
+                Set { v4: Arc::new(v4.collect()), v6: Arc::new(v6.collect()), file: None, watch: false, at };
             ((*name).into(), set)
         };
         Self {

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use policy::{
@@ -73,7 +74,7 @@ impl Reader<'_> {
                 }
             };
             // A set with errors is kept, too, so that nobody is told that there is no such set.
-            let empty = || Set { v4: [].into(), v6: [].into(), file: None, watch: false, at };
+            let empty = || Set { v4: Vec::new().into(), v6: Vec::new().into(), file: None, watch: false, at };
             let set = set.unwrap_or_else(empty);
             if set.is_empty() && self.problems.errors() == before {
                 self.problems.warning(at, format!("the set `{name}` is empty"), None);
@@ -108,7 +109,7 @@ impl Reader<'_> {
             prefixes.iter().filter_map(|prefix| if let Cidr::V4(v4) = prefix { Some(*v4) } else { None });
         let v6 =
             prefixes.iter().filter_map(|prefix| if let Cidr::V6(v6) = prefix { Some(*v6) } else { None });
-        Some(Set { v4: v4.collect(), v6: v6.collect(), file: None, watch: false, at })
+        Some(Set { v4: Arc::new(v4.collect()), v6: Arc::new(v6.collect()), file: None, watch: false, at })
     }
 
     fn of_file(&mut self, at: Span, value: Value<'_>, table: &DeTable<'_>) -> Option<Set> {

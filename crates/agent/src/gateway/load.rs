@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use firewall::ruled::BUCKET_SEED;
 use policy::{Contents, Slots, Tables};
 
 use super::{Gateway, slots_of};
@@ -13,6 +14,7 @@ use crate::{
     executor::map_path,
     kernel::{HostTable, Kernel as _, Maps, Real, Table as _},
     record::Record,
+    secret,
     snapshot::Kept,
 };
 
@@ -56,7 +58,9 @@ pub fn compile(config: &mut Config, edits: &Edits, live: Option<&Record>, addres
     let world = config.world(addresses);
     let sections: Vec<desired::Section<'_>> =
         config.sections.iter().map(|(function, valid)| (function.name(), valid.as_ref())).collect();
-    desired::compile(&sections, &world, blocks, slots)
+    let mut desired = desired::compile(&sections, &world, blocks, slots);
+    desired.set_everywhere(BUCKET_SEED, secret::of_this_boot());
+    desired
 }
 
 impl Gateway {

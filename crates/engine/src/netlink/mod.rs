@@ -4,6 +4,7 @@ mod address;
 mod link;
 mod netdev;
 mod nsid;
+mod route;
 mod watch;
 mod xdp;
 
@@ -11,6 +12,7 @@ pub use address::local_addresses;
 pub use link::{AttachedProgram, LinkFacts, link, links};
 pub use netdev::{XdpFeatures, xdp_features};
 pub use nsid::namespace_id;
+pub use route::route_to;
 pub use watch::LinkWatch;
 pub use xdp::{IF_NONE, Refused, set_xdp};
 
@@ -22,8 +24,13 @@ use crate::Error;
 
 /// Sends a dump request and returns all answers.
 fn dump(request: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Error> {
+    ask(request, NLM_F_REQUEST | NLM_F_DUMP)
+}
+
+/// Sends a request and returns all answers, up to the acknowledgement or the end of the dump.
+fn ask(request: RouteNetlinkMessage, flags: u16) -> Result<Vec<RouteNetlinkMessage>, Error> {
     let mut message = NetlinkMessage::from(request);
-    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.header.flags = flags;
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
@@ -43,6 +50,7 @@ fn dump(request: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Error>
             let length = (answer.header.length as usize).next_multiple_of(4).clamp(16, rest.len());
             match answer.payload {
                 NetlinkPayload::Done(_) => return Ok(answers),
+                NetlinkPayload::Error(error) if error.code.is_none() => return Ok(answers),
                 NetlinkPayload::Error(error) => {
                     return Err(Error::System { what: "netlink".into(), source: error.to_io() });
                 }

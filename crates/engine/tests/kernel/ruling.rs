@@ -93,6 +93,9 @@ fn globals(builder: PipelineBuilder, globals: &BTreeMap<&'static str, Vec<u8>>) 
     globals.iter().fold(builder, |builder, (name, bytes)| match &bytes[..] {
         [byte] => builder.global(name, *byte),
         [a, b, c, d] => builder.global(name, u32::from_ne_bytes([*a, *b, *c, *d])),
+        [_, _, _, _, _, _, _, _] => {
+            builder.global(name, u64::from_ne_bytes(bytes[..].try_into().expect("eight bytes")))
+        }
         // The roots of the trees.
         roots if roots.len() == 128 => {
             let words = std::array::from_fn::<u64, 16, _>(|at| {

@@ -114,6 +114,10 @@ static RULE_SETS: Global<u8> = Global::new(0);
 #[unsafe(no_mangle)]
 static RULE_BUCKET_MASK: Global<u32> = Global::new(0);
 
+/// What nobody outside knows, so that nobody chooses addresses that share another's bucket.
+#[unsafe(no_mangle)]
+static RULE_BUCKET_SEED: Global<u64> = Global::new(0);
+
 /// A slot of the interface among those of the gateway, as rules name it.
 #[unsafe(no_mangle)]
 static RULE_INTERFACE: Global<u32> = Global::new(0);
@@ -292,7 +296,7 @@ impl Deeds for Acting {
     #[inline(always)]
     fn exceeds(&mut self, limit: u32) -> bool {
         let (Some(limit), Some(key)) = (RULE_LIMITS.get(limit), RULE_KEY.get(0)) else { return false };
-        let index = limit::bucket(limit, key, RULE_BUCKET_MASK.load());
+        let index = limit::bucket(limit, key, RULE_BUCKET_MASK.load(), RULE_BUCKET_SEED.load());
         let Some(bucket) = RULE_BUCKETS.get_ptr_mut(index) else { return false };
         // SAFETY: an aligned word; two CPUs that take from one bucket at the same moment may pass a packet too many.
         limit::exceeds(unsafe { &mut *bucket }, now(), limit)

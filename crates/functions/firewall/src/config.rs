@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use policy::{Field, Function, Item, Problems, Section, Shape, Valid, What, World, words::shown};
+use policy::{Field, Function, Item, Problems, Section, Shape, Span, Valid, What, World, words::shown};
 
 use crate::{
     list::Verdict,
@@ -103,13 +103,15 @@ impl Function for Firewall {
                 Some(hint.into()),
             );
         }
+        let default_at = default.at;
         let default = if drops { Verdict::Drop } else { Verdict::Allow };
         let fragments = match fragments.map(|word| word.word) {
             Some("drop") => fragments::DROP,
             Some("pass") => fragments::PASS,
             _ => fragments::FIRST_ONLY,
         };
-        Some(Box::new(Rules { default, entries, rules, compiled: compiled.map(Arc::new), fragments }))
+        let compiled = compiled.map(Arc::new);
+        Some(Box::new(Rules { default, default_at, entries, rules, compiled, fragments }))
     }
 }
 
@@ -117,6 +119,8 @@ impl Function for Firewall {
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub default: Verdict,
+    /// The section, where it is not written.
+    pub default_at: Span,
     /// All of `allow`, then all of `drop`. Where two have the very same prefix, the first decides.
     pub entries: Vec<Entry>,
     pub rules: Vec<rule::ast::Rule>,
@@ -142,7 +146,7 @@ impl Entry {
 
 /// Leaves out entries that an earlier one makes meaningless.
 fn once_each(rules: impl Iterator<Item = Entry>, problems: &mut Problems) -> Vec<Entry> {
-    let mut first: BTreeMap<What, (Verdict, policy::Span)> = BTreeMap::new();
+    let mut first: BTreeMap<What, (Verdict, Span)> = BTreeMap::new();
     let mut kept = Vec::new();
     for rule in rules {
         let Item { what, text, at } = &rule.item;

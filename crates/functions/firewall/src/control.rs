@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use abi::Stage;
 use policy::{
-    Answer, Cidr, Contents, Cost, Counted, Passed, PrefixTable, Set, Slots, Subject, Tables, Valid, What,
-    World,
+    Answer, Cidr, Contents, Cost, Counted, Passed, PrefixTable, Set, Slots, Stop, Subject, Tables, Valid,
+    What, World,
 };
 use prefix::{PrefixV4, PrefixV6};
 
@@ -15,6 +15,7 @@ use crate::{
     rule::model::passes_by,
     ruled,
     shared::Value,
+    stops,
 };
 
 /// Counters of entries and rules, at least. Twice as many as there can be entries: those of the last generation rest while
@@ -96,6 +97,10 @@ impl Valid for Rules {
             Some(Passed { rule: rule.text.clone(), at: rule.at, why })
         });
         passed.collect()
+    }
+
+    fn stops(&self, world: &World<'_>, frame: &[u8], interface: &str) -> Option<Stop> {
+        stops::stops(self, world, frame, interface)
     }
 
     fn affected(&self, world: &World<'_>, prefix: Cidr) -> Vec<Cidr> {

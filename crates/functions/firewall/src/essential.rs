@@ -8,10 +8,12 @@ const DHCP: [u16; 2] = [67, 68];
 /// RFC 8415 section 7.2: client, server.
 const DHCPV6: [u16; 2] = [546, 547];
 
-/// RFC 4861: router solicitation to redirect.
-const NEIGHBOUR_DISCOVERY: core::ops::RangeInclusive<u8> = 133..=137;
-/// RFC 3810: a switch that hears no answer to it forgets where to send neighbour solicitations.
-const LISTENER_QUERY: u8 = 130;
+/// RFC 2710: listener query, report and done; a switch that does not hear them forgets where to send neighbour
+/// solicitations, and RFC 4890 (section 4.4.1) counts them to what must not be dropped. RFC 4861: router solicitation to
+/// redirect.
+const DISCOVERY: core::ops::RangeInclusive<u8> = 130..=137;
+/// RFC 3810: the report of version 2.
+const LISTENER_REPORT_V2: u8 = 143;
 
 /// Whether a whole packet is one of those. Ports are the destination's: whoever sends chooses its own. Neighbour discovery
 /// is never fragmented (RFC 6980).
@@ -26,7 +28,7 @@ pub fn is_essential(frame: &Frame<'_>, headers: &Headers) -> bool {
         (6, transport::UDP) => has_port(frame, at, DHCPV6),
         (6, icmp::PROTOCOL_V6) => frame.window::<{ icmp::HEADER }>(at).is_some_and(|message| {
             let kind = message.u8::<{ icmp::offset::TYPE }>();
-            NEIGHBOUR_DISCOVERY.contains(&kind) || kind == LISTENER_QUERY
+            DISCOVERY.contains(&kind) || kind == LISTENER_REPORT_V2
         }),
         _ => false,
     }

@@ -32,4 +32,6 @@ pub mod rows;
 #[cfg(not(target_arch = "bpf"))]
 pub mod rule;
 #[cfg(not(target_arch = "bpf"))]
-mod ruled;
+pub mod ruled;
+#[cfg(not(target_arch = "bpf"))]
+mod stops;

@@ -103,7 +103,7 @@ fn keeps_the_host_reachable(ip: &Ip<'_>) -> bool {
     match (ip.version, ip.protocol) {
         (4, 17) => [67, 68].contains(&to),
         (6, 17) => [546, 547].contains(&to),
-        (6, 58) => [130, 133, 134, 135, 136, 137].contains(&ip.payload[0]),
+        (6, 58) => [130, 131, 132, 133, 134, 135, 136, 137, 143].contains(&ip.payload[0]),
         _ => false,
     }
 }

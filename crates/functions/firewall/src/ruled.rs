@@ -20,6 +20,10 @@ use crate::{
 const SETS_V4: &str = "RULE_SET_NODES_V4";
 const SETS_V6: &str = "RULE_SET_NODES_V6";
 
+/// The global that says which addresses share a limit's bucket. What it is must not be known outside, and must stay, or all
+/// buckets would be others.
+pub const BUCKET_SEED: &str = "RULE_BUCKET_SEED";
+
 /// Adds the rules' maps, globals and counters.
 pub fn tables(
     section: &Rules,
@@ -43,6 +47,10 @@ pub fn tables(
         .global("RULE_ASKED", lowered.asked)
         .global("RULE_SETS", lowered.looked_up)
         .global("RULE_BUCKET_MASK", shared - 1);
+    if are_shared {
+        // Whoever loads the program has a secret of the machine's to put there.
+        tables.everywhere.global(BUCKET_SEED, 0_u64);
+    }
     for (number, interface) in (0_u32..).zip(world.interfaces) {
         tables.on.entry(interface.name.clone()).or_default().global("RULE_INTERFACE", number);
     }

@@ -142,6 +142,9 @@ fn the_default_locks_nobody_out() {
     let udp = |from, to| frames::udp(from, to, &[0; 300]);
     let spared = [
         icmpv6(130),
+        icmpv6(131),
+        icmpv6(132),
+        icmpv6(143),
         icmpv6(133),
         icmpv6(135),
         icmpv6(137),
@@ -154,8 +157,10 @@ fn the_default_locks_nobody_out() {
     ];
     let not_spared = [
         icmpv6(128),
-        icmpv6(132),
+        icmpv6(129),
         icmpv6(138),
+        icmpv6(142),
+        icmpv6(144),
         v6(17, Vec::new(), udp(547, 53)),
         v6(17, Vec::new(), udp(67, 68)),
         v6(58, vec![Extension::Fragment(1)], frames::icmpv6(source, source, 135, 0, [0; 4], &[0; 16])),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use abi::{Stage, layout::bytes_of};
-use policy::{Contents, Interface, Knob, Slots, Tables, Valid, World};
+use policy::{Contents, Interface, Knob, Slots, Stop, Tables, Valid, World};
 
 use crate::{
     config::Ways,
@@ -43,6 +43,11 @@ impl Valid for Ways {
         let ports = Contents::PortsByIndex { max_entries: PORTS, names: self.free.clone() };
         tables.maps.extend([("LOCAL", local), ("REFLECT_PORTS", ports)]);
         tables
+    }
+
+    fn stops(&self, _world: &World<'_>, _frame: &[u8], interface: &str) -> Option<Stop> {
+        let [one, other] = self.cables.iter().find(|ends| ends.iter().any(|end| end == interface))?;
+        Some(Stop { what: format!("cables = [[\"{one}\", \"{other}\"]]"), at: None })
     }
 }
 

@@ -3,17 +3,21 @@
 use std::{
     io::{IsTerminal as _, Read as _},
     os::fd::AsFd as _,
+    path::Path,
     time::Duration,
 };
 
 use agent::{
+    config::{self, Disk, Outcome, render},
     confirm::Awaited,
     gateway::now,
     place::Place,
     request::{AppliedReply, Apply, Reply, Request},
+    session::{self, Session},
 };
 use clap::Args;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use policy::Problems;
 
 use crate::{
     args::Global,
@@ -35,10 +39,14 @@ pub struct ApplyArgs {
 
 pub fn run(args: &ApplyArgs, global: &Global) -> Result<u8, Failure> {
     let mut hand = Hand::take()?;
+    // Before it is live: afterwards nobody may be there to read it.
+    let warning = warning(&args.config.path())?;
+    tell::write_text(&warning);
     let confirm_seconds = args.confirm.map(|time| time.as_secs_f64());
     let request = Request::Apply(Apply { config: Some(args.config.path()), confirm_seconds });
-    let Reply::Applied(reply) = hand.ask(&request)? else { return Ok(0) };
+    let Reply::Applied(mut reply) = hand.ask(&request)? else { return Ok(0) };
     if global.json {
+        reply.warnings.insert_str(0, &warning);
         print_document(&reply)?;
     } else {
         tell::applied(&reply)?;
@@ -47,6 +55,21 @@ pub fn run(args: &ApplyArgs, global: &Global) -> Result<u8, Failure> {
         Some(until) => wait_for_confirmation(hand, &reply, until),
         None => Ok(0),
     }
+}
+
+/// What is said of a configuration that would cut off the session this is run in. What else is wrong with it is said by
+/// whoever applies it.
+fn warning(config: &Path) -> Result<String, Failure> {
+    if Session::find().is_none() {
+        return Ok(String::new());
+    }
+    let Outcome { config, sources, .. } = config::read(&Disk, config, config::functions());
+    let mut problems = Problems::default();
+    if let Some(config) = config {
+        let live = Place::here().and_then(|place| agent::gateway::look_at_edits(&place));
+        session::warn(&config, &live.unwrap_or_default(), &mut problems)?;
+    }
+    Ok(render::text(&problems, &sources, false))
 }
 
 /// Until it is confirmed, here or elsewhere, or the time is over. The daemon needs no help with the clock; without one this

@@ -2,14 +2,19 @@
 
 mod cable;
 mod configured;
+mod elements;
 mod frames;
 mod gateway;
+mod limits;
 mod lists;
+mod live;
 mod measure;
+mod nft;
 mod objects;
 mod report;
 mod rules;
 mod suite;
+mod trace;
 
 use std::path::PathBuf;
 
@@ -28,9 +33,9 @@ pub struct BenchArgs {
     /// Object files to measure; without any, senko's own data path
     #[arg(value_name = "OBJECT")]
     objects: Vec<PathBuf>,
-    /// Only rows whose name contains this
+    /// Only rows whose name contains this; can be given several times
     #[arg(long, value_name = "TEXT")]
-    only: Option<String>,
+    only: Vec<String>,
     /// Print the table as Markdown, with the machine and its kernel
     #[arg(long)]
     markdown: bool,
@@ -45,7 +50,10 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<u8, Failure> {
     if args.objects.is_empty() {
         suite::run(&mut report)?;
         rules::run(&mut report)?;
+        limits::run(&mut report)?;
+        live::run(&mut report)?;
         gateway::run(&mut report)?;
+        elements::run(&mut report)?;
     } else {
         for path in &args.objects {
             objects::run(&mut report, path)?;

@@ -11,6 +11,9 @@ use std::{
 use agent::{
     config::{self, Config, Disk, Outcome, render},
     desired::{self, Desired},
+    gateway,
+    place::Place,
+    session,
 };
 use clap::Args;
 use engine::exit;
@@ -92,7 +95,12 @@ struct SetRow {
 /// Exit code 2 when there are errors.
 pub fn run(args: &CheckArgs, global: &Global) -> Result<u8, Failure> {
     let path = args.file.as_ref().unwrap_or(&args.config.config);
-    let Outcome { config, sources, problems } = config::read(&Disk, path, config::functions());
+    let Outcome { config, sources, mut problems } = config::read(&Disk, path, config::functions());
+    if let Some(config) = &config {
+        // Whoever may not look at what is live can check all the same.
+        let live = Place::here().and_then(|place| gateway::look_at_edits(&place));
+        session::warn(config, &live.unwrap_or_default(), &mut problems)?;
+    }
     let errors = problems.errors();
     let warnings = problems.iter().count() - errors;
     if !global.json {

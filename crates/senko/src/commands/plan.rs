@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use agent::{config::render, gateway, lines::Change, place::Place, request::Refusal};
+use agent::{config::render, gateway, lines::Change, place::Place, request::Refusal, session};
 use clap::Args;
 use engine::exit;
 use serde::Serialize;
@@ -32,8 +32,9 @@ struct Document {
 
 /// Exit code 7 when something would change.
 pub fn run(args: &PlanArgs, global: &Global) -> Result<u8, Failure> {
-    let preview = gateway::preview(&Place::here()?, &args.config.path())
+    let mut preview = gateway::preview(&Place::here()?, &args.config.path())
         .map_err(|refused| tell::refusal(Refusal::from(refused)))?;
+    session::warn(&preview.config, &preview.edits, &mut preview.warnings)?;
     tell::write_text(&render::text(&preview.warnings, &preview.sources, false));
     let document = Document { live: preview.from, differs: !preview.unchanged, changes: preview.changes };
     if global.json {

@@ -12,7 +12,9 @@ mod links;
 mod others;
 mod probe;
 mod rollback;
+mod rule_lists;
 mod rules;
+mod session;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;

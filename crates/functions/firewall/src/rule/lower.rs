@@ -292,6 +292,12 @@ fn holds(condition: &Match, number: u32) -> bool {
     ranges.iter().any(|range| range.contains(&number)) != condition.negated
 }
 
+/// Whether one of the values is this number, and not a range that it lies in.
+fn names(condition: &Match, number: u32) -> bool {
+    let Values::Ranges(ranges) = &condition.values else { return false };
+    !condition.negated && ranges.contains(&(number..=number))
+}
+
 /// The prefixes that lie in no other of the list.
 fn outermost(mut prefixes: Vec<Cidr>) -> Vec<Cidr> {
     prefixes.sort_unstable();
@@ -342,7 +348,8 @@ fn outside_v4(address: u8, prefixes: &[Cidr]) -> Conjunctions {
 }
 
 /// A rule that would end packets leaves those alone without which a host loses its address or its link, unless it names them,
-/// by ethertype, by ICMPv6 or by a port of UDP: what the others are. `None`: it spares nothing.
+/// by the ethertype of ARP, by ICMPv6 or by a port of UDP: what the others are. `None`: it spares nothing. A range of protocols
+/// or ethertypes names none of them.
 fn spares_essential(rule: &Rule, kind: Kind) -> Option<Conjunctions> {
     if matches!(rule.action, Action::Accept | Action::Count(_) | Action::Log | Action::Mark(_)) {
         return None;
@@ -350,10 +357,11 @@ fn spares_essential(rule: &Rule, kind: Kind) -> Option<Conjunctions> {
     let mut others = ranges(word::ESSENTIAL, &[0..=0]);
     let of = |field| rule.matches.iter().find(|condition| condition.field == field);
     if kind == Kind::Other {
-        return of(Field::Ethertype).is_none_or(|condition| condition.negated).then_some(others);
+        let names_arp = of(Field::Ethertype).is_some_and(|condition| names(condition, 0x0806));
+        return (!names_arp).then_some(others);
     }
     let protocol = of(Field::Protocol);
-    let is_named = |number| protocol.is_some_and(|condition| !condition.negated && holds(condition, number));
+    let is_named = |number| protocol.is_some_and(|condition| names(condition, number));
     let can_be = |number| protocol.is_none_or(|condition| holds(condition, number));
     let names_ports = of(Field::DestinationPort).is_some_and(|condition| !condition.negated);
     let udp = can_be(17) && !(is_named(17) && names_ports);

@@ -75,14 +75,13 @@ impl Model {
     /// When a rule is unsound.
     pub fn new(rules: &[String], world: &World<'_>, fragments: Fragments, drops_by_default: bool) -> Self {
         let read = |text: &String| rule(text, world).unwrap_or_else(|error| panic!("{text}: {error}"));
-        Self {
-            rules: rules.iter().map(read).collect(),
-            sets: world.sets.clone(),
-            fragments,
-            drops_by_default,
-            counts: BTreeMap::new(),
-            buckets: BTreeMap::new(),
-        }
+        Self::of(rules.iter().map(read).collect(), world.sets.clone(), fragments, drops_by_default)
+    }
+
+    /// Of rules that were read.
+    pub fn of(rules: Vec<Rule>, sets: Sets, fragments: Fragments, drops_by_default: bool) -> Self {
+        let (counts, buckets) = (BTreeMap::new(), BTreeMap::new());
+        Self { rules, sets, fragments, drops_by_default, counts, buckets }
     }
 
     /// A frame that came in by an interface, at a time in nanoseconds.
@@ -283,12 +282,15 @@ impl Packet<'_> {
 
     /// Whether the packet is one without which a host loses its address or its link, and which the rule does not name.
     fn is_spared_by(&self, rule: &Rule) -> bool {
-        let names = |field, number| {
+        let names = |field, number: u32| {
             rule.matches.iter().any(|condition| {
                 let Values::Ranges(ranges) = &condition.values else { return false };
-                condition.field == field
-                    && !condition.negated
-                    && ranges.iter().any(|range| range.contains(&number))
+                // DHCP is named by any range of ports that it is in, all else by its own number.
+                let is_it = |range: &std::ops::RangeInclusive<u32>| match field {
+                    Field::DestinationPort => range.contains(&number),
+                    _ => (*range.start(), *range.end()) == (number, number),
+                };
+                condition.field == field && !condition.negated && ranges.iter().any(is_it)
             })
         };
         let Some(ip) = &self.dissected.ip else {
@@ -323,7 +325,7 @@ fn ends_packets(rule: &Rule) -> bool {
     matches!(rule.action, Action::Drop | Action::Reject | Action::Limit(_) | Action::Redirect(_))
 }
 
-/// Neighbour discovery, and DHCP by its destination port; whole packets.
+/// Neighbour discovery, what is said of its multicast groups, and DHCP by its destination port; whole packets.
 fn is_essential(ip: &Ip<'_>) -> bool {
     if ip.part != Part::All || ip.payload.len() < 8 {
         return false;
@@ -331,7 +333,7 @@ fn is_essential(ip: &Ip<'_>) -> bool {
     match (ip.version, ip.protocol, ip.ports()) {
         (4, 17, Some((_, port))) => port == 67 || port == 68,
         (6, 17, Some((_, port))) => port == 546 || port == 547,
-        (6, 58, _) => ip.payload[0] == 130 || (133..=137).contains(&ip.payload[0]),
+        (6, 58, _) => matches!(ip.payload[0], 130..=137 | 143),
         _ => false,
     }
 }

@@ -46,12 +46,23 @@ impl Numbers {
 }
 
 /// Sorted, without overlaps; neighbours are one range.
-pub fn merged(mut ranges: Vec<RangeInclusive<u32>>) -> Vec<RangeInclusive<u32>> {
+pub fn merged(ranges: Vec<RangeInclusive<u32>>) -> Vec<RangeInclusive<u32>> {
+    joined(ranges, 1)
+}
+
+/// Sorted, without overlaps; neighbours stay apart, since a number that is written by itself says more than a range does: `icmp`
+/// is IPv4's, and a rule that names what a host cannot do without does not spare it.
+pub fn apart(ranges: Vec<RangeInclusive<u32>>) -> Vec<RangeInclusive<u32>> {
+    joined(ranges, 0)
+}
+
+/// One of those that overlap or lie no further apart than this.
+fn joined(mut ranges: Vec<RangeInclusive<u32>>, distance: u32) -> Vec<RangeInclusive<u32>> {
     ranges.sort_by_key(|range| *range.start());
     let mut kept: Vec<RangeInclusive<u32>> = Vec::with_capacity(ranges.len());
     for range in ranges {
         match kept.last_mut() {
-            Some(last) if *range.start() <= last.end().saturating_add(1) => {
+            Some(last) if *range.start() <= last.end().saturating_add(distance) => {
                 *last = *last.start()..=*last.end().max(range.end());
             }
             _ => kept.push(range),

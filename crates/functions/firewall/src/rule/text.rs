@@ -133,10 +133,10 @@ fn text(condition: &Match, icmp: Option<Icmp>) -> String {
 fn bare(ranges: &[RangeInclusive<u32>]) -> Option<impl Iterator<Item = String>> {
     let mut names = Vec::new();
     for range in ranges {
-        for number in range.clone().take(words::PROTOCOLS.len() + 1) {
-            let name = protocol::ip_name(u8::try_from(number).ok()?)?;
-            names.push(words::PROTOCOLS.contains(&name).then(|| name.to_owned())?);
-        }
+        // A range says other things than the words for its numbers.
+        let number = (range.start() == range.end()).then_some(*range.start())?;
+        let name = protocol::ip_name(u8::try_from(number).ok()?)?;
+        names.push(words::PROTOCOLS.contains(&name).then(|| name.to_owned())?);
     }
     Some(names.into_iter())
 }

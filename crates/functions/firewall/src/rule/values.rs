@@ -11,7 +11,7 @@ use policy::{
 use crate::rule::{
     ast::{Field, Flags, Values},
     names::{self, Icmp},
-    numbers::{Numbers, merged},
+    numbers::{Numbers, apart, merged},
     place::Place,
     words,
 };
@@ -59,6 +59,7 @@ pub fn values(
             let interfaces = reader.each(elements, Reader::interface)?;
             Values::Interfaces(once_each(interfaces, |interface| interface.text.clone()))
         }
+        Field::Protocol | Field::Ethertype => Values::Ranges(apart(reader.each(elements, Reader::range)?)),
         _ => Values::Ranges(merged(reader.each(elements, Reader::range)?)),
     })
 }

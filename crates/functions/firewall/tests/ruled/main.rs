@@ -2,5 +2,6 @@
 
 mod cases;
 mod edits;
+mod fuzz;
 mod props;
 mod stage;

@@ -44,6 +44,8 @@ struct Judging {
     told: bool,
     hits: BTreeMap<u32, Hit>,
     buckets: Vec<u64>,
+    /// Of the buckets.
+    seed: u64,
 }
 
 impl Stage {
@@ -98,9 +100,16 @@ impl Stage {
             told: false,
             hits: BTreeMap::new(),
             buckets,
+            seed: 0,
         };
         let names = tables.counted.iter().map(|counted| (counted.slot, counted.subject.rule().to_owned()));
         Self { loaded, judging, names: names.collect() }
+    }
+
+    /// With buckets that other addresses share.
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.judging.seed = seed;
+        self
     }
 
     /// What becomes of a frame that comes in by an interface at a time, and whether it is to be told of.
@@ -259,10 +268,10 @@ impl Deeds for Acting<'_> {
     }
 
     fn exceeds(&mut self, limit: u32) -> bool {
-        let Judging { loaded, key, now, buckets, .. } = self.judging;
+        let Judging { loaded, key, now, buckets, seed, .. } = self.judging;
         let limit = &loaded.limits[limit as usize];
         let mask: u32 = loaded.global("RULE_BUCKET_MASK");
-        limit::exceeds(&mut buckets[limit::bucket(limit, key, mask) as usize], *now, limit)
+        limit::exceeds(&mut buckets[limit::bucket(limit, key, mask, *seed) as usize], *now, limit)
     }
 
     fn tell(&mut self, slot: u32, one_in: u32) {

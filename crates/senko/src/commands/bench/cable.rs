@@ -10,7 +10,7 @@ use abi::{Action, shared};
 use engine::{LoadChoices, LoadedObject, Mode, Program, attach};
 use lab::{Host, Lab, Topology};
 
-use super::frames;
+use super::{frames, trace};
 use crate::failure::Failure;
 
 shared! {
@@ -54,13 +54,24 @@ impl Cable {
     /// Now and then the scheduler lets the sender fill veth's ring of 256 before the receiver runs; a few such losses
     /// are the machine's, more would be ours.
     pub fn time(&self, sender: &Sender, host: &str, interface: &str) -> Result<f64, Failure> {
+        self.time_frames(sender, host, interface, FRAMES)
+    }
+
+    /// As [`time`](Self::time), of so many frames.
+    pub fn time_frames(
+        &self,
+        sender: &Sender,
+        host: &str,
+        interface: &str,
+        frames: u32,
+    ) -> Result<f64, Failure> {
         let h1 = self.lab.host("h1");
         let frame = frames::udp_v4(self.router().interface("to-h1").mac);
         let before = self.received(host, interface)?;
         let begun = Instant::now();
-        h1.run(|| sender.program().live_run(&frame, h1.ifindex(), FRAMES))??;
+        h1.run(|| sender.program().live_run(&frame, h1.ifindex(), frames))??;
         let (mut arrived, mut at) = (0, begun);
-        while arrived < u64::from(FRAMES)
+        while arrived < u64::from(frames)
             && (arrived == 0 || at.elapsed() < QUIET)
             && begun.elapsed() < PATIENCE
         {
@@ -69,8 +80,8 @@ impl Cable {
                 (arrived, at) = (now, Instant::now());
             }
         }
-        if arrived < u64::from(LEAST) {
-            return Err(Failure::failed(format!("only {arrived} of {FRAMES} live frames arrived"), None));
+        if arrived < u64::from(frames / 100 * 95) {
+            return Err(Failure::failed(format!("only {arrived} of {frames} live frames arrived"), None));
         }
         Ok((at - begun).as_nanos() as f64 / arrived as f64)
     }
@@ -88,7 +99,15 @@ impl Cable {
     /// The program that h1 sends with.
     pub fn sender(&self) -> Result<Sender, Failure> {
         let h1 = self.lab.host("h1");
-        Ok(h1.run(|| bare_redirect(h1.ifindex()))?.map(Sender)?)
+        let object = h1.run(|| bare_redirect(h1.ifindex()))??;
+        Ok(Sender { object, program: "bare_redirect" })
+    }
+
+    /// The program that h1 sends the packets of a trace with.
+    pub fn trace_sender(&self, packets: &[[u32; 5]]) -> Result<Sender, Failure> {
+        let h1 = self.lab.host("h1");
+        let object = h1.run(|| trace::redirecting(packets, h1.ifindex()))??;
+        Ok(Sender { object, program: trace::REDIRECT })
     }
 
     /// A program that drops what arrives at h2.
@@ -101,12 +120,15 @@ impl Cable {
     }
 }
 
-/// `bpf_redirect_map` to one port and nothing else.
-pub struct Sender(LoadedObject);
+/// `bpf_redirect_map` to one port, and nothing else but what the frame is to be.
+pub struct Sender {
+    object: LoadedObject,
+    program: &'static str,
+}
 
 impl Sender {
     pub fn program(&self) -> &Program {
-        self.0.program("bare_redirect").expect("it was chosen")
+        self.object.program(self.program).expect("it was chosen")
     }
 }
 

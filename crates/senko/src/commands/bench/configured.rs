@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use agent::{
-    config::{self, Memory},
+    config::{self, Disk, Files, Memory},
     gateway,
     kernel::fill,
     plan::MapSizes,
@@ -23,7 +23,19 @@ pub struct Configured {
 impl Configured {
     pub fn new(text: &str) -> Result<Self, Failure> {
         let path = "/senko.toml";
-        let outcome = config::read(&Memory::new([(path, text)]), Path::new(path), config::functions());
+        Self::of(&Memory::new([(path, text)]), Path::new(path))
+    }
+
+    /// With the files of its sets in this directory, where it is put, too.
+    pub fn with_files(text: &str, directory: &Path) -> Result<Self, Failure> {
+        let path = directory.join("senko.toml");
+        std::fs::write(&path, text)
+            .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display()), None))?;
+        Self::of(&Disk, &path)
+    }
+
+    fn of(files: &dyn Files, path: &Path) -> Result<Self, Failure> {
+        let outcome = config::read(files, path, config::functions());
         let unsound = || {
             let problem = outcome.problems.iter().next();
             let what = problem.map_or_else(String::new, |problem| format!(": {}", problem.message));

@@ -22,6 +22,7 @@ use nix::{
 use super::{
     cable::Cable,
     configured::Configured,
+    elements::Running,
     frames, lists, measure,
     report::{Report, Row},
     suite::write_list,
@@ -70,6 +71,7 @@ fn program(text: &str) -> Result<Program, Failure> {
 
 fn live_rows(report: &mut Report) -> Result<(), Failure> {
     let bench = Bench::new()?;
+    write_list(&bench.directory.join("million.txt"), &lists::random_v4(1_000_000))?;
     bench.configure(&["198.51.100.7"], false)?;
     bench.apply()?;
     if report.wants(SMALL) {
@@ -106,21 +108,19 @@ fn kill_now(child: &mut Child) -> Result<(), Failure> {
 }
 
 /// A gateway in a lab of its own.
-struct Bench {
+pub struct Bench {
     cable: Cable,
-    directory: PathBuf,
+    pub directory: PathBuf,
 }
 
 impl Bench {
-    fn new() -> Result<Self, Failure> {
+    pub fn new() -> Result<Self, Failure> {
         let directory = std::env::temp_dir().join(format!("senko-bench-{}", std::process::id()));
         fs::create_dir_all(&directory).map_err(|error| unwritable(&directory, &error))?;
-        let bench = Self { cable: Cable::new()?, directory };
-        write_list(&bench.directory.join("million.txt"), &lists::random_v4(1_000_000))?;
-        Ok(bench)
+        Ok(Self { cable: Cable::new()?, directory })
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn file(&self) -> PathBuf {
         self.directory.join("senko.toml")
     }
 
@@ -133,7 +133,7 @@ impl Bench {
         fs::write(self.file(), text).map_err(|error| unwritable(&self.file(), &error))
     }
 
-    fn senko(&self, args: &[&str]) -> Result<Command, Failure> {
+    pub fn senko(&self, args: &[&str]) -> Result<Command, Failure> {
         let own = std::env::current_exe().map_err(|error| Failure::failed(error.to_string(), None))?;
         let mut command = Command::new(own);
         command.args(["--netns", self.cable.router().ns_name()]).args(args);
@@ -142,7 +142,7 @@ impl Bench {
     }
 
     /// The time of the whole command, as a user waits for it.
-    fn apply(&self) -> Result<Duration, Failure> {
+    pub fn apply(&self) -> Result<Duration, Failure> {
         let file = self.file();
         let mut command = self.senko(&["apply", "-c", &file.to_string_lossy()])?;
         let begun = Instant::now();
@@ -173,7 +173,11 @@ impl Bench {
         }
     }
 
-    fn place(&self) -> Result<Place, Failure> {
+    pub fn running(&self) -> Result<Running, Failure> {
+        Ok(Running(self.daemon()?.0))
+    }
+
+    pub fn place(&self) -> Result<Place, Failure> {
         Ok(self.cable.router().run(Place::here)??)
     }
 
@@ -293,6 +297,6 @@ fn slowest(client: &mut Client, path: &str) -> Result<f64, Failure> {
     Ok(slowest)
 }
 
-fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+pub fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::failed(format!("cannot write {}: {error}", path.display()), None)
 }

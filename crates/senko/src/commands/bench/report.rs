@@ -102,17 +102,17 @@ impl Row {
 #[derive(Debug)]
 pub struct Report {
     rows: Vec<Row>,
-    only: Option<String>,
+    only: Vec<String>,
 }
 
 impl Report {
-    pub fn new(only: Option<String>) -> Self {
+    pub fn new(only: Vec<String>) -> Self {
         Self { rows: Vec::new(), only }
     }
 
     /// Whether a row of this name is asked for; the dear ones ask first.
     pub fn wants(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| name.contains(only))
+        self.only.is_empty() || self.only.iter().any(|only| name.contains(only))
     }
 
     pub fn push(&mut self, row: Row) {
