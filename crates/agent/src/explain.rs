@@ -167,7 +167,7 @@ impl Explainer {
             .maps
             .iter()
             .filter_map(|(name, contents)| match contents {
-                Contents::Carried { max_entries, .. } => Some((name.clone(), *max_entries)),
+                Contents::Carried { max_entries, .. } if name != FLOWS => Some((name.clone(), *max_entries)),
                 _ => None,
             })
             .collect();
@@ -311,6 +311,7 @@ impl Explainer {
             set: counted.set.clone(),
             at: (counted.line > 0).then(|| At { file: counted.file.clone(), line: counted.line }),
             element,
+            why: by_flows(&counted.rule).then(|| "by the flows that are remembered now".into()),
             ..step("firewall", if reason.is_drop() { "drop" } else { "accept" })
         }
     }
@@ -358,8 +359,16 @@ impl Explainer {
     }
 }
 
+/// Flows that were sent.
+const FLOWS: &str = "FLOWS";
+
 /// Rules that are shown of those that did not decide.
 const SHOWN: usize = 24;
+
+/// Whether what was sent decides with a rule.
+fn by_flows(rule: &str) -> bool {
+    rule.split_whitespace().any(|word| word == "established")
+}
 
 fn step(stage: &str, decision: &str) -> Step {
     Step { stage: stage.into(), decision: decision.into(), ..Step::default() }
@@ -404,6 +413,8 @@ fn shared(place: &Place, record: &Record, desired: &Desired) -> Result<BTreeMap<
     let mut shared = BTreeMap::new();
     for (name, contents) in &desired.maps {
         let lines = match contents {
+            // What a packet that comes in only reads.
+            Contents::Carried { .. } if name == FLOWS => None,
             Contents::Carried { .. } => continue,
             Contents::Prefixes(PrefixTable::V4 { lines, .. } | PrefixTable::V6 { lines, .. }) => Some(*lines),
             _ => None,

@@ -4,6 +4,7 @@ mod address;
 mod link;
 mod netdev;
 mod nsid;
+pub(crate) mod tc;
 mod watch;
 mod xdp;
 

@@ -16,6 +16,7 @@ use prefix::{LineV4, LineV6, Node, TablesV4, TablesV6};
 use wire::{Frame, Headers};
 
 use crate::{
+    flow_bpf,
     key::{self, ask, word},
     limit,
     logic::{self, Env},
@@ -164,9 +165,9 @@ pub fn run_malformed(ctx: &XdpContext, frame: &Frame<'_>, length: u64) -> Step {
 /// `ctx` must be the context of the program that calls.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub unsafe extern "C" fn firewall_rules(ctx: *mut xdp_md, headers: u64, bytes: u64) -> u64 {
+pub unsafe extern "C" fn firewall_rules(ctx: *mut xdp_md, packed: u64, bytes: u64) -> u64 {
     let Some(key) = own_key() else { return Outcome::NO_RULE.0 };
-    let headers = Headers::unpacked(headers);
+    let headers = Headers::unpacked(packed);
     let asked = RULE_ASKED.load();
     // SAFETY: the caller's promise; data..data_end is this frame's memory, and only ours.
     let frame = unsafe { Frame::from_raw((*ctx).data as usize, (*ctx).data_end as usize) };
@@ -175,6 +176,11 @@ pub unsafe extern "C" fn firewall_rules(ctx: *mut xdp_md, headers: u64, bytes: u
     }
     if asked & ask::INTERFACE != 0 {
         key[usize::from(word::INTERFACE)] = RULE_INTERFACE.load();
+    }
+    if asked & ask::ESTABLISHED != 0 {
+        // SAFETY: the caller's promise, and the headers are those of its packet.
+        let established = unsafe { flow_bpf::established(ctx, packed, key) };
+        key[usize::from(word::ESTABLISHED)] = established.into();
     }
     let kind = Kind::of(headers.version);
     if RULE_SETS.load() != 0 {

@@ -4,6 +4,10 @@
 #[cfg(target_arch = "bpf")]
 pub mod bpf;
 pub mod essential;
+pub mod flow;
+#[cfg(target_arch = "bpf")]
+pub mod flow_bpf;
+pub mod flow_table;
 pub mod key;
 pub mod limit;
 pub mod logic;

@@ -2,6 +2,7 @@
 
 mod cable;
 mod configured;
+mod flows;
 mod frames;
 mod gateway;
 mod lists;
@@ -45,6 +46,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<u8, Failure> {
     if args.objects.is_empty() {
         suite::run(&mut report)?;
         rules::run(&mut report)?;
+        flows::run(&mut report)?;
         gateway::run(&mut report)?;
     } else {
         for path in &args.objects {

@@ -6,6 +6,7 @@ mod atomic;
 mod bad_days;
 mod daemon;
 mod edits;
+mod established;
 mod fixture;
 mod killed;
 mod links;

@@ -184,6 +184,10 @@ pub fn passes_by(rule: &Rule, sets: &Sets, frame: &[u8], interface: &str) -> Opt
     for condition in &rule.matches {
         match packet.meets(condition, sets) {
             Some(true) => {}
+            // What was sent is not in the packet; the program has looked.
+            _ if condition.field == Field::Established => {
+                return Some(format!("`{condition}` does not hold, by the flows that are remembered now"));
+            }
             Some(false) => return Some(format!("`{condition}` does not hold")),
             None => return Some(format!("the packet has nothing that `{condition}` could be asked of")),
         }
