@@ -57,7 +57,7 @@ pub struct Explanation {
 pub struct Step {
     /// `counter`, `blocks`, `rule` (one that did not decide), `firewall`, `redirect`.
     pub stage: String,
-    /// `counted`, `next` (the next stage decides), `accept`, `drop`, `redirect`, `pass`.
+    /// `counted`, `next` (the next stage decides), `accept`, `drop`, `reject`, `redirect`, `pass`.
     pub decision: String,
     /// What decided: `drop @blocklist`, a block's prefix, `default = "drop"`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -305,6 +305,11 @@ impl Explainer {
     }
 
     fn rule(&self, counted: &RecordedCounter, source: Option<std::net::IpAddr>, reason: Reason) -> Step {
+        let decision = match reason {
+            Reason::RuleReject => "reject",
+            _ if reason.is_drop() => "drop",
+            _ => "accept",
+        };
         let element = counted.set.as_ref().zip(source).and_then(|(name, source)| self.element(name, source));
         Step {
             rule: Some(counted.rule.clone()),
@@ -312,7 +317,7 @@ impl Explainer {
             at: (counted.line > 0).then(|| At { file: counted.file.clone(), line: counted.line }),
             element,
             why: by_flows(&counted.rule).then(|| "by the flows that are remembered now".into()),
-            ..step("firewall", if reason.is_drop() { "drop" } else { "accept" })
+            ..step("firewall", decision)
         }
     }
 

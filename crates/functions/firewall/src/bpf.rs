@@ -20,6 +20,7 @@ use crate::{
     key::{self, ask, word},
     limit,
     logic::{self, Env},
+    reject_bpf,
     rules::{self, Deeds, Effects, Outcome},
     shared::{Hit, Limit, RuleClock},
 };
@@ -472,6 +473,16 @@ impl Env for Maps {
     fn judge(&mut self, _frame: &Frame<'_>, headers: &Headers, bytes: u64) -> Outcome {
         // SAFETY: it is this program's context.
         Outcome(unsafe { firewall_rules(self.0, headers.packed(), bytes) })
+    }
+
+    #[inline(always)]
+    fn reject(&mut self, headers: &Headers, length: u64) -> Action {
+        // SAFETY: it is this program's context.
+        if unsafe { reject_bpf::firewall_reject(self.0, headers.packed(), length) } == 0 {
+            Action::Drop
+        } else {
+            Action::Tx
+        }
     }
 
     #[inline(always)]

@@ -136,18 +136,23 @@ impl Bucket for Shared {
     }
 }
 
-/// The table's time, by the jiffy.
+/// The table's time.
 #[inline(always)]
 fn now() -> u64 {
+    flow_table::time(nanoseconds())
+}
+
+/// `CLOCK_MONOTONIC`, by the jiffy.
+#[inline(always)]
+pub(crate) fn nanoseconds() -> u64 {
     let Some(clock) = FLOW_CLOCK.get_ptr_mut(0) else { return 0 };
     // SAFETY: the value is this CPU's own, and whoever interrupts writes the same time; neither helper has preconditions.
-    let nanoseconds = unsafe {
+    unsafe {
         let jiffies = bpf_jiffies64();
         if (*clock).jiffies != jiffies {
             (*clock).jiffies = jiffies;
             (*clock).time = bpf_ktime_get_ns();
         }
         (*clock).time
-    };
-    flow_table::time(nanoseconds)
+    }
 }

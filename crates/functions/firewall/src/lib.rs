@@ -11,6 +11,9 @@ pub mod flow_table;
 pub mod key;
 pub mod limit;
 pub mod logic;
+pub mod reject;
+#[cfg(target_arch = "bpf")]
+mod reject_bpf;
 pub mod rules;
 pub mod shared;
 

@@ -12,6 +12,7 @@ mod killed;
 mod links;
 mod others;
 mod probe;
+mod reject;
 mod rollback;
 mod rules;
 mod stream;

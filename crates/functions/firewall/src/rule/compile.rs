@@ -83,7 +83,11 @@ fn can_be_done(rules: &[Rule], problems: &mut Problems) -> bool {
     let before = problems.errors();
     for rule in rules {
         let (what, hint) = match &rule.action {
-            Action::Reject => ("`reject`: senko sends no answers for the host", "write `drop`"),
+            // The event would show the answer, and not the packet.
+            Action::Reject if rule.log.is_some() => (
+                "`log` before `reject`: the packet becomes its own answer",
+                "write a rule above it: `log` with the same conditions",
+            ),
             Action::Mark(_) => (
                 "`mark`: a mark does not reach the kernel from here",
                 "mark by `nft` behind senko, on ingress",

@@ -134,6 +134,7 @@ impl Model {
         let step = match &rule.action {
             Action::Accept => Some(Step::Next),
             Action::Drop => Some(Step::Done(Verdict::Drop, Reason::RuleDrop)),
+            // Whether it is answered is `reject`'s, and how often its rate's.
             Action::Reject => Some(Step::Done(Verdict::Drop, Reason::RuleReject)),
             Action::Redirect(_) => Some(Step::Done(Verdict::Redirect, Reason::RuleRedirect)),
             Action::Limit(limit) => {
