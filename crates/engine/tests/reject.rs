@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, thread, time::Duration};
 use abi::{Action, Stage};
 use engine::{Globals, Program, data_path};
 use firewall::{config::Firewall, reject::answered};
-use policy::{Contents, Function as _};
+use policy::Contents;
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},

@@ -112,8 +112,11 @@ pub fn reset(frame: &mut Frame<'_>, headers: &Headers) -> Option<()> {
         (tcp.be32::<8>(), 0, tcp_flag::RST)
     } else {
         let counted = u32::from(flags & tcp_flag::SYN != 0) + u32::from(flags & tcp_flag::FIN != 0);
-        let data = if length > header { length - header } else { 0 };
-        (0, tcp.be32::<4>().wrapping_add(data).wrapping_add(counted), tcp_flag::RST | tcp_flag::ACK)
+        (
+            0,
+            tcp.be32::<4>().wrapping_add(length.saturating_sub(header)).wrapping_add(counted),
+            tcp_flag::RST | tcp_flag::ACK,
+        )
     };
     let mut sum = pseudo(frame, headers)?.add16(transport::TCP.into()).add16(TCP_HEADER as u16);
     sum = sum
