@@ -9,7 +9,7 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use classify::Key;
-use wire::{Frame, Headers, parse, transport};
+use wire::{Frame, Headers, parse::parse, transport};
 
 use crate::{
     flow::{self, Flow},
@@ -48,7 +48,7 @@ pub fn sent(ctx: &TcContext) {
     let frame = unsafe { Frame::from_raw(ctx.data(), ctx.data_end()) };
     let length = u64::from(ctx.len());
     // What cannot be read has no flow.
-    if let Ok(headers) = parse::parse(&frame, length) {
+    if let Ok(headers) = parse(&frame, length) {
         // SAFETY: it is this program's context, and the headers are those of its packet.
         unsafe { egress_note(ctx.skb.skb, headers.packed()) };
     }
