@@ -154,6 +154,7 @@ pub fn compile(
 fn merge(into: &mut Knob, from: &Knob) {
     into.stages |= from.stages;
     into.globals.extend(from.globals.iter().map(|(name, bytes)| (*name, bytes.clone())));
+    into.watches_egress |= from.watches_egress;
 }
 
 /// The configuration's reader has checked the word.

@@ -98,6 +98,7 @@ pub fn of(contents: &Contents) -> String {
         }
         // What it holds is the data path's; only the size is ours.
         Contents::Carried { max_entries, .. } => digest.update(max_entries.to_le_bytes()),
+        Contents::Random { bytes } => digest.update(bytes.to_le_bytes()),
     }
     hex(&digest.finalize())
 }

@@ -1,6 +1,8 @@
 //! Executes a plan, step by step, and goes all the way back when a step fails. A process that is killed between two steps
 //! leaves what [`recover`] makes whole: the old generation before `Commit`, the new one from there on.
 
+pub mod egress;
+
 use std::collections::BTreeMap;
 
 use engine::Mode;
@@ -58,6 +60,8 @@ enum Undo<K: Kernel> {
     RemoveFile(String),
     Point(Option<String>),
     SwitchBack { link: K::Link, program: K::Program },
+    StopWatching(String),
+    WatchAsBefore { path: String, program: K::Program },
 }
 
 struct Executor<'a, K: Kernel> {
@@ -70,6 +74,8 @@ struct Executor<'a, K: Kernel> {
     maps: Maps<K>,
     tables: BTreeMap<String, K::Table>,
     programs: BTreeMap<String, K::Program>,
+    /// Remembers what interfaces send.
+    egress: Option<K::Program>,
     announcements: Vec<Announcement>,
     undo: Vec<Undo<K>>,
 }
@@ -92,6 +98,7 @@ pub fn execute<K: Kernel>(
         maps: Maps::<K>::new(),
         tables: BTreeMap::new(),
         programs: BTreeMap::new(),
+        egress: None,
         announcements: Vec::new(),
         undo: Vec::new(),
     };
@@ -128,7 +135,7 @@ fn link_path(ifindex: u32) -> String {
     format!("{LINKS}/{ifindex}")
 }
 
-const LINKS: &str = "links";
+pub const LINKS: &str = "links";
 
 /// The file of a generation's record.
 pub fn record_file(generation: u64) -> String {
@@ -176,6 +183,27 @@ impl<K: Kernel> Executor<'_, K> {
                 let loaded = self.kernel.load(program, frags, &self.maps)?;
                 self.programs.insert(interface.clone(), loaded);
                 Ok(())
+            }
+            Step::LoadEgress => {
+                let watching = |program: &&Program| program.knob.watches_egress;
+                let program = self.desired.programs.iter().find(watching).expect("the plan is made of it");
+                let loaded = self.kernel.load_egress(program, &self.maps)?;
+                self.kernel.pin_program(&loaded, &egress::program_path(generation))?;
+                self.egress = Some(loaded);
+                Ok(())
+            }
+            Step::AttachEgress { interface } => self.attach_egress(interface),
+            Step::SwitchEgress { interface } => self.switch_egress(interface),
+            Step::DetachEgress { interface } => {
+                let is_served = self.desired.programs.iter().any(|program| program.interface == *interface);
+                // What could not be detached asks on.
+                if !is_served && link_of(self.kernel, interface)?.is_some() {
+                    return Ok(());
+                }
+                match self.kernel.ifindex(interface)? {
+                    Some(ifindex) => egress::detach(self.kernel, ifindex),
+                    None => Ok(()),
+                }
             }
             Step::Attach { interface } => self.attach(interface),
             Step::PinProgram { interface } => {
@@ -248,6 +276,26 @@ impl<K: Kernel> Executor<'_, K> {
         Ok(())
     }
 
+    fn attach_egress(&mut self, interface: &str) -> Result<(), Error> {
+        // Where it has gone by now, its program's step says so.
+        let Some(ifindex) = self.kernel.ifindex(interface)? else { return Ok(()) };
+        let path = egress::path(ifindex);
+        self.undo.push(Undo::StopWatching(path));
+        let program = self.egress.as_ref().expect("it was loaded before");
+        egress::attach(self.kernel, program, ifindex)
+    }
+
+    fn switch_egress(&mut self, interface: &str) -> Result<(), Error> {
+        let Some(path) = egress::path_of(self.kernel, interface)? else { return Ok(()) };
+        let former = match self.former {
+            Some(record) => self.kernel.open_program(&egress::program_path(record.generation))?,
+            None => None,
+        };
+        self.kernel.switch_egress(&path, self.egress.as_ref().expect("it was loaded before"))?;
+        self.undo.extend(former.map(|program| Undo::WatchAsBefore { path, program }));
+        Ok(())
+    }
+
     /// Every interface that is there runs the program that was meant for it.
     fn read_back(&mut self) -> Result<(), Error> {
         for (interface, program) in &self.programs {
@@ -257,6 +305,17 @@ impl<K: Kernel> Executor<'_, K> {
             let found = self.kernel.link_facts(&link).map_or(0, |facts| facts.program_id);
             if found != wanted {
                 return Err(Error::ReadBack { interface: interface.clone(), wanted, found });
+            }
+            if let Some(egress) =
+                self.egress.as_ref().filter(|_| find(self.desired, interface).knob.watches_egress)
+            {
+                let wanted = self.kernel.program_id(egress)?;
+                let path = egress::path_of(self.kernel, interface)?;
+                let found =
+                    path.and_then(|path| self.kernel.egress_facts(&path)).map_or(0, |facts| facts.program_id);
+                if found != wanted {
+                    return Err(Error::ReadBack { interface: interface.clone(), wanted, found });
+                }
             }
         }
         Ok(())
@@ -271,6 +330,8 @@ impl<K: Kernel> Executor<'_, K> {
                 Undo::Point(Some(target)) => self.kernel.point(CURRENT, &target),
                 Undo::Point(None) => self.kernel.remove(CURRENT),
                 Undo::SwitchBack { link, program } => self.kernel.switch(&link, &program),
+                Undo::StopWatching(path) => egress::remove(self.kernel, &path),
+                Undo::WatchAsBefore { path, program } => self.kernel.switch_egress(&path, &program),
             };
             failures.extend(done.err().map(|error| error.to_string()));
         }
@@ -303,6 +364,9 @@ pub fn attach_later<K: Kernel>(
     let (pin, path) = (program_path(record.generation, program.slot), link_path(ifindex));
     let mut loaded = kernel.open_program(&pin)?.ok_or_else(|| missing(record.generation, &pin))?;
     kernel.remove(&path)?;
+    if program.knob.watches_egress {
+        egress::ensure(kernel, record.generation, &interface)?;
+    }
     let attached = kernel.attach(program, &mut loaded, maps)?;
     kernel.pin_link(attached.link, &path)?;
     if attached.frags {
@@ -392,7 +456,7 @@ fn finish<K: Kernel>(kernel: &mut K, record: Option<&Record>, interrupted: bool)
             kernel.switch(&link, &program)?;
         }
     }
-    Ok(())
+    egress::finish(kernel, record, &configured, interrupted)
 }
 
 #[cfg(test)]

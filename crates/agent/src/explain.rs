@@ -57,7 +57,7 @@ pub struct Explanation {
 pub struct Step {
     /// `counter`, `blocks`, `rule` (one that did not decide), `firewall`, `redirect`.
     pub stage: String,
-    /// `counted`, `next` (the next stage decides), `accept`, `drop`, `redirect`, `pass`.
+    /// `counted`, `next` (the next stage decides), `accept`, `drop`, `reject`, `redirect`, `pass`.
     pub decision: String,
     /// What decided: `drop @blocklist`, a block's prefix, `default = "drop"`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,7 +167,7 @@ impl Explainer {
             .maps
             .iter()
             .filter_map(|(name, contents)| match contents {
-                Contents::Carried { max_entries, .. } => Some((name.clone(), *max_entries)),
+                Contents::Carried { max_entries, .. } if name != FLOWS => Some((name.clone(), *max_entries)),
                 _ => None,
             })
             .collect();
@@ -305,13 +305,19 @@ impl Explainer {
     }
 
     fn rule(&self, counted: &RecordedCounter, source: Option<std::net::IpAddr>, reason: Reason) -> Step {
+        let decision = match reason {
+            Reason::RuleReject => "reject",
+            _ if reason.is_drop() => "drop",
+            _ => "accept",
+        };
         let element = counted.set.as_ref().zip(source).and_then(|(name, source)| self.element(name, source));
         Step {
             rule: Some(counted.rule.clone()),
             set: counted.set.clone(),
             at: (counted.line > 0).then(|| At { file: counted.file.clone(), line: counted.line }),
             element,
-            ..step("firewall", if reason.is_drop() { "drop" } else { "accept" })
+            why: by_flows(&counted.rule).then(|| "by the flows that are remembered now".into()),
+            ..step("firewall", decision)
         }
     }
 
@@ -358,8 +364,16 @@ impl Explainer {
     }
 }
 
+/// Flows that were sent.
+const FLOWS: &str = "FLOWS";
+
 /// Rules that are shown of those that did not decide.
 const SHOWN: usize = 24;
+
+/// Whether what was sent decides with a rule.
+fn by_flows(rule: &str) -> bool {
+    rule.split_whitespace().any(|word| word == "established")
+}
 
 fn step(stage: &str, decision: &str) -> Step {
     Step { stage: stage.into(), decision: decision.into(), ..Step::default() }
@@ -385,6 +399,8 @@ fn shared(place: &Place, record: &Record, desired: &Desired) -> Result<BTreeMap<
     let mut shared = BTreeMap::new();
     for (name, contents) in &desired.maps {
         let lines = match contents {
+            // What a packet that comes in only reads.
+            Contents::Carried { .. } if name == FLOWS => None,
             Contents::Carried { .. } => continue,
             Contents::Prefixes(PrefixTable::V4 { lines, .. } | PrefixTable::V6 { lines, .. }) => Some(*lines),
             _ => None,

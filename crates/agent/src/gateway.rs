@@ -222,6 +222,14 @@ impl Gateway {
         config: Config,
     ) -> Result<Vec<Announcement>, Error> {
         let mut present = Present::default();
+        let former = self.record.iter().flat_map(|record| &record.interfaces).map(|known| &known.name);
+        let all: BTreeSet<&String> =
+            former.chain(desired.programs.iter().map(|program| &program.interface)).collect();
+        for interface in all {
+            if executor::egress::path_of(&mut self.kernel, interface)?.is_some() {
+                present.watched.push(interface.clone());
+            }
+        }
         for program in &desired.programs {
             if self.kernel.ifindex(&program.interface)?.is_some() {
                 present.exists.push(program.interface.clone());
@@ -290,6 +298,8 @@ impl Gateway {
         }
         // What is to be live is forgotten first: a process killed here leaves pins that belong to nothing.
         self.kernel.remove(executor::CURRENT)?;
+        // No program asks for what was sent any more before it is not remembered.
+        self.kernel.remove(executor::LINKS)?;
         for name in self.kernel.list("")? {
             self.kernel.remove(&name)?;
         }

@@ -33,6 +33,12 @@ pub enum Step {
     Load {
         interface: String,
     },
+    /// Loads the program that remembers what interfaces send, and pins it.
+    LoadEgress,
+    /// What an interface sends is remembered from here on, before a program asks for it.
+    AttachEgress {
+        interface: String,
+    },
     /// An interface without a program of ours gets one.
     Attach {
         interface: String,
@@ -43,6 +49,9 @@ pub enum Step {
     WriteRecord,
     /// From here on the new generation is the one that is to be live; a killed process's successor goes on from here.
     Commit,
+    SwitchEgress {
+        interface: String,
+    },
     /// A frame meets the old program or the new one, and always one.
     Switch {
         interface: String,
@@ -50,6 +59,10 @@ pub enum Step {
     ReadBack,
     /// An interface that is not in the configuration any more.
     Detach {
+        interface: String,
+    },
+    /// What an interface sends is not remembered any more.
+    DetachEgress {
         interface: String,
     },
     /// The pins of the former generation.
@@ -69,11 +82,12 @@ pub struct Plan {
 /// Changes in tables that fit before one must be built anew; about a megabyte each.
 pub const HEADROOM: u32 = 1024;
 
-/// Which of the configured interfaces exist, and which have a link of this gateway's already, by name.
+/// Which of the interfaces exist, which have a link of this gateway's already, and of which it sees what they send; by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Present {
     pub exists: Vec<String>,
     pub linked: Vec<String>,
+    pub watched: Vec<String>,
 }
 
 /// Plans the way from the live generation to a new one.
@@ -107,14 +121,27 @@ pub fn plan(live: Option<&Record>, desired: &Desired, sizes: &MapSizes, present:
     for program in &desired.programs {
         steps.push(Step::Load { interface: program.interface.clone() });
     }
+    let watches = |interface: &String| {
+        desired.programs.iter().any(|program| program.interface == *interface && program.knob.watches_egress)
+    };
+    if desired.programs.iter().any(|program| program.knob.watches_egress) {
+        steps.push(Step::LoadEgress);
+    }
     let exists = |interface: &String| present.exists.contains(interface);
+    let watched = |interface: &String| present.watched.contains(interface);
     let linked = |interface: &String| present.linked.contains(interface);
     let interfaces = || desired.programs.iter().map(|program| &program.interface);
+    for interface in interfaces().filter(|name| exists(name) && watches(name) && !watched(name)) {
+        steps.push(Step::AttachEgress { interface: interface.clone() });
+    }
     for interface in interfaces().filter(|name| exists(name) && !linked(name)) {
         steps.push(Step::Attach { interface: interface.clone() });
     }
     steps.extend(interfaces().map(|interface| Step::PinProgram { interface: interface.clone() }));
     steps.extend([Step::WriteRecord, Step::Commit]);
+    for interface in interfaces().filter(|name| exists(name) && watches(name) && watched(name)) {
+        steps.push(Step::SwitchEgress { interface: interface.clone() });
+    }
     for interface in interfaces().filter(|name| exists(name) && linked(name)) {
         steps.push(Step::Switch { interface: interface.clone() });
     }
@@ -123,6 +150,10 @@ pub fn plan(live: Option<&Record>, desired: &Desired, sizes: &MapSizes, present:
         if !interfaces().any(|name| *name == former.name) {
             steps.push(Step::Detach { interface: former.name.clone() });
         }
+    }
+    // Only now does no program ask any more.
+    for interface in present.watched.iter().filter(|interface| !watches(interface)) {
+        steps.push(Step::DetachEgress { interface: interface.clone() });
     }
     if let Some(record) = live {
         steps.push(Step::Retire { generation: record.generation });
@@ -158,6 +189,7 @@ impl MapSizes {
             | Contents::Ports { max_entries, .. }
             | Contents::PortsByIndex { max_entries, .. }
             | Contents::Carried { max_entries, .. } => vec![(name.into(), *max_entries)],
+            Contents::Random { .. } => vec![(name.into(), 1)],
             Contents::Array { element, bytes } => vec![(name.into(), (bytes.len() / element) as u32)],
         }
     }

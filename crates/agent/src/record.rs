@@ -48,6 +48,9 @@ pub struct RecordedInterface {
     pub program: String,
     /// Bits of `abi::Stage`.
     pub stages: u32,
+    /// What it sends is remembered.
+    #[serde(default)]
+    pub watches_egress: bool,
     /// `None`: the interface was not there.
     #[serde(default)]
     pub attached: Option<RecordedAttachment>,
@@ -105,6 +108,7 @@ impl Record {
             mode: program.mode.name().into(),
             program: program.digest(),
             stages: program.knob.stages,
+            watches_egress: program.knob.watches_egress,
             attached: None,
         };
         let names = |slots: &Slots| slots.iter().map(|(name, slot)| (name.into(), slot)).collect();

@@ -8,10 +8,12 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use abi::{Judged, Reason, Stage};
 use engine::{Map, MapKind, data_path::PinnedLink};
+use firewall::flow_table;
 use policy::{Function, Tally, Valid};
 
 use self::counters::Counting;
@@ -69,7 +71,9 @@ impl View {
         let mut maps = BTreeMap::new();
         for name in record.maps.keys() {
             let path = map_path(record.generation, name);
-            let map = Map::open_to_read(&place.pins.join(&path))?;
+            // Memory is shown only to who may write it.
+            let open = if name == FLOWS { Map::open_at } else { Map::open_to_read };
+            let map = open(&place.pins.join(&path))?;
             let why =
                 || Error::Record { generation: record.generation, why: format!("its pin {path} is missing") };
             maps.insert(name.clone(), map.ok_or_else(why)?);
@@ -255,16 +259,30 @@ impl View {
             let rules = self.record.counted.iter().filter(|counted| counted.map == *name).count() as u64;
             let entries = match map.spec().kind {
                 _ if name == "BLOCK_HITS" => Some(self.edits.1.blocks.len() as u64),
+                _ if name == FLOWS => Some(flows(map)?),
                 MapKind::PERCPU_ARRAY => (rules > 0).then_some(rules),
                 MapKind::PERCPU_HASH => engine::map_use(map.id()?).ok().and_then(|used| used.entries),
                 _ => None,
             };
-            let max_entries = u64::from(map.spec().max_entries);
+            let mut max_entries = u64::from(map.spec().max_entries);
+            if name == FLOWS {
+                max_entries *= u64::from(flow_table::FLOWS_PER_BUCKET);
+            }
             pressure.extend(entries.map(|entries| MapStats { map: name.clone(), entries, max_entries }));
         }
         Ok(pressure)
     }
 }
+
+/// Flows that are remembered now.
+fn flows(map: &Map) -> Result<u64, Error> {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map(Duration::from);
+    let now = flow_table::time(now.unwrap_or_default().as_nanos() as u64);
+    Ok(map.look(|buckets: &[flow_table::Words]| flow_table::count(buckets, now))?)
+}
+
+/// A table of which each element is a bucket of several.
+const FLOWS: &str = "FLOWS";
 
 fn judged(tally: Tally) -> Judged {
     Judged { packets: tally.packets, bytes: tally.bytes }

@@ -65,6 +65,21 @@ pub fn load_program(
     loaded.programs.remove(PROGRAM).ok_or_else(|| Error::NoProgram(format!(" named `{PROGRAM}`")))
 }
 
+/// Loads the program that remembers what an interface sends.
+pub fn load_egress(globals: Globals, maps: &BTreeMap<String, Arc<Map>>) -> Result<Program, Error> {
+    let choices = LoadChoices {
+        globals,
+        maps: reuse(maps).collect(),
+        programs: vec![EGRESS.into()],
+        ..LoadChoices::default()
+    };
+    let mut loaded = ObjectFile::parse(OBJECT)?.load(&choices)?;
+    loaded.programs.remove(EGRESS).ok_or_else(|| Error::NoProgram(format!(" named `{EGRESS}`")))
+}
+
+/// The egress program's name inside the object and to the kernel.
+pub const EGRESS: &str = "senko_egress";
+
 fn reuse(maps: &BTreeMap<String, Arc<Map>>) -> impl Iterator<Item = (String, MapChoice)> {
     let choice = |map: &Arc<Map>| MapChoice { reuse: Some(map.clone()), ..MapChoice::default() };
     maps.iter().map(move |(name, map)| (name.clone(), choice(map)))

@@ -10,6 +10,7 @@ pub mod capability;
 mod cpu;
 pub mod data_path;
 mod diagnose;
+pub mod egress;
 mod elf;
 mod error;
 pub mod ethtool;

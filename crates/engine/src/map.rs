@@ -357,6 +357,10 @@ impl Map {
 
     /// Maps an array of `T` into memory: readers in the kernel see stores at once.
     pub fn mapped<T: Shared>(&self) -> Result<Mapped<T>, Error> {
+        self.mapped_as(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)
+    }
+
+    fn mapped_as<T: Shared>(&self, protection: ProtFlags) -> Result<Mapped<T>, Error> {
         self.expect_sizes(4, size_of::<T>());
         assert!(size_of::<T>().is_multiple_of(8), "array elements are padded to eight bytes");
         let elements = self.spec.max_entries as usize;
@@ -364,18 +368,15 @@ impl Map {
         let bytes = NonZeroUsize::new((elements * size_of::<T>()).next_multiple_of(page))
             .expect("arrays are not empty");
         // SAFETY: a fresh mapping at an address of the kernel's choice.
-        let start = unsafe {
-            mmap(
-                None,
-                bytes,
-                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-                MapFlags::MAP_SHARED,
-                self.fd(),
-                0,
-            )
-        }
-        .map_err(|e| self.error("mmap", e.into()))?;
+        let start = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED, self.fd(), 0) }
+            .map_err(|e| self.error("mmap", e.into()))?;
         Ok(Mapped { start: start.cast(), elements, bytes: bytes.get(), kind: PhantomData })
+    }
+
+    /// Looks at the memory of an array of `T`, which programs may be writing to.
+    pub fn look<T: Shared, R>(&self, look: impl FnOnce(&[T]) -> R) -> Result<R, Error> {
+        let mapped = self.mapped_as::<T>(ProtFlags::PROT_READ)?;
+        Ok(look(&mapped))
     }
 
     /// A wrong size would let the kernel write past our buffer, so it is a bug worth stopping for.

@@ -304,6 +304,8 @@ fn load_programs(
                 (ProgramKind::Xdp, hook as u32, flags)
             }
             SectionType::RawTracepoint => (ProgramKind::RawTracepoint, 0, 0),
+            // Without a hook: from 6.6 on the link names it, and before there was none to name.
+            SectionType::Classifier => (ProgramKind::Classifier, 0, 0),
             SectionType::Other => {
                 return Err(Error::NoProgram(format!(" named `{name}` (it is of another type)")));
             }

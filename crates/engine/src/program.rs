@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum ProgramKind {
+    Classifier = 3,
     Xdp = 6,
     RawTracepoint = 17,
 }

@@ -23,6 +23,7 @@ pub enum Command {
     ProgFdById = 13,
     MapFdById = 14,
     ObjInfoByFd = 15,
+    ProgQuery = 16,
     RawTracepointOpen = 17,
     BtfLoad = 18,
     MapFreeze = 22,

@@ -10,6 +10,8 @@ pub enum Shape {
     /// An array of some of these words.
     Choices(&'static [&'static str]),
     Bool,
+    /// A whole number from 1 to this.
+    Count(u32),
     /// An array of prefixes, addresses and `@set`.
     Prefixes,
     /// An array of names of interfaces.
@@ -41,6 +43,7 @@ impl Shape {
             Self::Choice(words) => one_of(names(words)),
             Self::Choices(words) => format!("an array of {}", one_of(names(words))),
             Self::Bool => "true or false".into(),
+            Self::Count(most) => format!("a whole number from 1 to {most}"),
             Self::Prefixes => "an array of prefixes, addresses and \"@set\"".into(),
             Self::Interfaces => "an array of names of interfaces".into(),
             Self::Cables => "an array of pairs of interfaces, as [[\"eth0\", \"eth1\"]]".into(),

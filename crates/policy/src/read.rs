@@ -90,6 +90,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    pub fn count(&self, key: &str, problems: &mut Problems) -> Option<u32> {
+        let field = self.field(key);
+        let Shape::Count(most) = field.shape else { unreachable!("`{key}` is declared as a count") };
+        let Some(value) = self.value(key) else { return field.default.parse().ok() };
+        let number = match value.value {
+            DeValue::Integer(integer) => {
+                let digits = integer.as_str().replace('_', "");
+                u32::from_str_radix(&digits, integer.radix()).ok()
+            }
+            _ => None,
+        };
+        let Some(number) = number.filter(|number| (1..=most).contains(number)) else {
+            return wrong_type(field, value, None, problems);
+        };
+        Some(number)
+    }
+
     pub fn text(&self, key: &str, problems: &mut Problems) -> Option<Written> {
         written(self.field(key), self.value(key)?, problems)
     }

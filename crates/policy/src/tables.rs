@@ -40,6 +40,8 @@ pub struct Knob {
     /// Bits of `abi::Stage`.
     pub stages: u32,
     pub globals: BTreeMap<&'static str, Vec<u8>>,
+    /// What the interface sends is to be remembered.
+    pub watches_egress: bool,
 }
 
 impl Knob {
@@ -52,6 +54,7 @@ impl Knob {
     pub fn lay_over(&mut self, other: Self) {
         self.stages |= other.stages;
         self.globals.extend(other.globals);
+        self.watches_egress |= other.watches_egress;
     }
 }
 
@@ -71,6 +74,8 @@ pub enum Contents {
     /// Written by the data path, kept from generation to generation. `zero`: elements of a per-CPU array that begin anew
     /// in this generation.
     Carried { max_entries: u32, zero: Vec<u32> },
+    /// One element of so many random bytes, drawn when the map is made and kept from generation to generation.
+    Random { bytes: usize },
 }
 
 /// A longest-prefix-match table of crate `prefix` and the map that holds its lines. Sorted, without duplicates.

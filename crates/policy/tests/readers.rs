@@ -7,6 +7,7 @@ const FIELDS: &[Field] = &[
     field("choice", Shape::Choice(&["auto", "native|drv", "generic|skb"]), "\"auto\""),
     field("choices", Shape::Choices(&["protocol", "interface"]), "[\"protocol\", \"interface\"]"),
     field("bool", Shape::Bool, "true"),
+    field("count", Shape::Count(1000), "16"),
     field("prefixes", Shape::Prefixes, ""),
     field("interfaces", Shape::Interfaces, ""),
     field("cables", Shape::Cables, ""),
@@ -53,6 +54,7 @@ impl Function for Everything {
         let choice = section.choice("choice", problems);
         let choices = section.choices("choices", problems);
         let bool = section.bool("bool", problems);
+        let count = section.count("count", problems);
         let prefixes = section.prefixes("prefixes", world, problems);
         let interfaces = section.interfaces("interfaces", world, problems);
         let cables = section.cables("cables", world, problems);
@@ -69,7 +71,7 @@ impl Function for Everything {
         let cables: Vec<[String; 2]> =
             cables.into_iter().map(|cable| cable.ends.map(|end| end.text)).collect();
         let said = format!(
-            "{:?} {choices:?} {bool:?} {prefixes:?} {interfaces:?} {cables:?} {listen:?} {:?}",
+            "{:?} {choices:?} {bool:?} {count:?} {prefixes:?} {interfaces:?} {cables:?} {listen:?} {:?}",
             choice.map(|choice| choice.word),
             text.map(|text| text.text),
         );
@@ -91,7 +93,7 @@ fn said(text: &str) -> String {
 
 #[test]
 fn what_is_absent_has_its_default() {
-    let expected = r#"Some("auto") Some(["protocol", "interface"]) Some(true) [] None [] None None"#;
+    let expected = r#"Some("auto") Some(["protocol", "interface"]) Some(true) Some(16) [] None [] None None"#;
     assert_eq!(said(""), expected);
 }
 
@@ -101,13 +103,14 @@ fn what_is_written_is_read() {
 choice = "drv"
 choices = ["interface"]
 bool = false
+count = 0x3_e8
 prefixes = ["@office", "198.51.100.7"]
 interfaces = ["eth1"]
 cables = [["eth0", "eth1"]]
 listen = "[::1]:9479"
 text = "any"
 "#;
-    let expected = r#"Some("native") Some(["interface"]) Some(false) ["Set(\"office\")", "Prefix(V4(Prefix { addr: 3325256711, len: 32 }))"] Some(["eth1"]) [["eth0", "eth1"]] Some([::1]:9479) Some("any")"#;
+    let expected = r#"Some("native") Some(["interface"]) Some(false) Some(1000) ["Set(\"office\")", "Prefix(V4(Prefix { addr: 3325256711, len: 32 }))"] Some(["eth1"]) [["eth0", "eth1"]] Some([::1]:9479) Some("any")"#;
     assert_eq!(said(text), expected);
 }
 
@@ -138,6 +141,10 @@ fn every_mistake_is_named_where_it_stands() {
             "bool = \"true\"",
             &[r#"error 1:8 `"true"`: `bool` wants true or false, not "true"; write it without quotes"#],
         ),
+        ("count = 1001", &["error 1:9 `1001`: `count` wants a whole number from 1 to 1000, not an integer"]),
+        ("count = 0", &["error 1:9 `0`: `count` wants a whole number from 1 to 1000, not an integer"]),
+        ("count = -5", &["error 1:9 `-5`: `count` wants a whole number from 1 to 1000, not an integer"]),
+        ("count = \"5\"", &[r#"error 1:9 `"5"`: `count` wants a whole number from 1 to 1000, not "5""#]),
         ("bool = 1979-05-27", &["error 1:8 `1979-05-27`: `bool` wants true or false, not a date"]),
         (
             "prefixes = [\"10.0.0.1/8\", \"@ofice\", \"office\", true]",
@@ -180,7 +187,7 @@ fn every_mistake_is_named_where_it_stands() {
             "chioce = 1\ncolour = 2",
             &[
                 "error 1:1 `chioce`: there is no key `chioce` here; did you mean `choice`?",
-                "error 2:1 `colour`: there is no key `colour` here; what can stand here: `choice`, `choices`, `bool`, `prefixes`, `interfaces`, `cables`, `listen`, `text`",
+                "error 2:1 `colour`: there is no key `colour` here; what can stand here: `choice`, `choices`, `bool`, `count`, `prefixes`, `interfaces`, `cables`, `listen`, `text`",
             ],
         ),
     ];

@@ -66,6 +66,7 @@ fn property(field: &Field) -> Value {
         Shape::Choice(words) => choice(words),
         Shape::Choices(words) => array(choice(words)),
         Shape::Bool => json!({ "type": "boolean" }),
+        Shape::Count(most) => json!({ "type": "integer", "minimum": 1, "maximum": most }),
         Shape::Prefixes => array(json!({ "$ref": "#/$defs/source" })),
         Shape::Interfaces => array(json!({ "type": "string" })),
         Shape::Cables => {

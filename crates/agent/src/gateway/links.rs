@@ -25,6 +25,11 @@ impl Gateway {
     pub fn reconcile(&mut self) -> Result<Vec<Announcement>, Error> {
         let Some(record) = self.record.clone() else { return Ok(Vec::new()) };
         executor::release(&mut self.kernel, &record)?;
+        for interface in record.interfaces.iter().filter(|interface| interface.watches_egress) {
+            if executor::link_of(&mut self.kernel, &interface.name)?.is_some() {
+                executor::egress::ensure(&mut self.kernel, record.generation, &interface.name)?;
+            }
+        }
         let mut missing = Vec::new();
         for interface in &record.interfaces {
             let exists = self.kernel.ifindex(&interface.name)?.is_some();

@@ -11,7 +11,7 @@ use std::{
 use engine::Mode;
 use policy::{Cidr, Contents, PrefixTable};
 
-use super::{Attached, Kernel, LinkFacts, Maps, Table};
+use super::{Attached, EgressFacts, Kernel, LinkFacts, Maps, Table};
 use crate::{desired::Program, error::Error};
 
 type Values = Rc<RefCell<BTreeMap<Cidr, u32>>>;
@@ -23,6 +23,7 @@ enum Pin {
     Map(u32),
     Program(u32),
     Link(u32),
+    Egress,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,10 @@ pub struct Fake {
     /// What each program was told, and the maps it reads.
     programs: BTreeMap<u32, (String, Vec<u32>)>,
     links: BTreeMap<u32, Link>,
+    /// Programs that ask for what was sent.
+    asking: BTreeSet<u32>,
+    /// Programs that see what interfaces send, by their pins.
+    egress: BTreeMap<String, Link>,
     /// Interfaces that must not be without a program at any moment.
     pub guarded: BTreeSet<u32>,
     zeroed: Vec<u32>,
@@ -72,6 +77,8 @@ pub struct Visible {
     files: BTreeMap<String, Vec<u8>>,
     /// By interface: what its program was told, and the contents of the maps it reads.
     hooks: BTreeMap<u32, (String, Vec<MapContents>)>,
+    /// The same of what sees what it sends.
+    egress: BTreeMap<u32, (String, Vec<MapContents>)>,
 }
 
 impl Visible {
@@ -121,6 +128,7 @@ impl Fake {
                 Pin::Map(id) => format!("map {}", self.maps[id].0),
                 Pin::Program(id) => format!("program {}", self.programs[id].0),
                 Pin::Link(id) => format!("link of {}", self.links[id].ifindex),
+                Pin::Egress => "egress".into(),
             };
             (path.clone(), what)
         });
@@ -128,6 +136,7 @@ impl Fake {
             pins: pins.collect(),
             files: self.files.clone(),
             hooks: self.links.values().map(|link| (link.ifindex, told(link.program))).collect(),
+            egress: self.egress.values().map(|link| (link.ifindex, told(link.program))).collect(),
         }
     }
 
@@ -156,6 +165,10 @@ impl Fake {
     }
 
     fn check(&self) {
+        for link in self.links.values().filter(|link| self.asking.contains(&link.program)) {
+            let is_seen = self.egress.values().any(|other| other.ifindex == link.ifindex);
+            assert!(is_seen, "interface {}: what it sends is asked for, and nobody sees it", link.ifindex);
+        }
         for ifindex in &self.guarded {
             let hooked = self.links.values().filter(|link| link.ifindex == *ifindex).count();
             assert_eq!(
@@ -236,7 +249,37 @@ impl Kernel for Fake {
         self.begin("load")?;
         let id = self.id();
         self.programs.insert(id, (program.digest(), maps.values().copied().collect()));
+        if program.knob.watches_egress {
+            self.asking.insert(id);
+        }
         Ok(id)
+    }
+
+    fn load_egress(&mut self, program: &Program, maps: &Maps<Self>) -> Result<u32, Error> {
+        self.begin("load egress")?;
+        let id = self.id();
+        let told = format!("egress of {}", program.digest());
+        self.programs.insert(id, (told, maps.values().copied().collect()));
+        Ok(id)
+    }
+
+    fn attach_egress(&mut self, program: &u32, ifindex: u32, path: &str) -> Result<(), Error> {
+        self.begin("attach egress")?;
+        self.pin(path, Pin::Egress)?;
+        self.egress.insert(path.into(), Link { ifindex, program: *program });
+        Ok(())
+    }
+
+    fn switch_egress(&mut self, path: &str, program: &u32) -> Result<(), Error> {
+        self.begin("switch egress")?;
+        self.egress.get_mut(path).expect("a pin that was looked at").program = *program;
+        Ok(())
+    }
+
+    fn egress_facts(&mut self, path: &str) -> Option<EgressFacts> {
+        let Link { ifindex, program } = *self.egress.get(path)?;
+        let exists = self.interfaces.values().any(|known| *known == ifindex);
+        Some(EgressFacts { ifindex: if exists { ifindex } else { 0 }, program_id: program })
     }
 
     fn program_id(&self, program: &u32) -> Result<u32, Error> {
@@ -254,6 +297,7 @@ impl Kernel for Fake {
         assert!(!self.links.values().any(|link| link.ifindex == ifindex), "attached twice");
         let id = self.id();
         self.links.insert(id, Link { ifindex, program: *loaded });
+        self.check();
         Ok(Attached { link: id, mode: Mode::Native, fallback: None, frags: false })
     }
 
@@ -337,8 +381,10 @@ impl Kernel for Fake {
         let gone: Vec<String> =
             self.pins.keys().filter(|name| *name == path || name.starts_with(&below)).cloned().collect();
         for name in gone {
-            if let Some(Pin::Link(id)) = self.pins.remove(&name) {
-                self.links.remove(&id);
+            match self.pins.remove(&name) {
+                Some(Pin::Link(id)) => drop(self.links.remove(&id)),
+                Some(Pin::Egress) => drop(self.egress.remove(&name)),
+                _ => {}
             }
         }
         self.check();

@@ -15,6 +15,8 @@ pub use self::{
     real::{Real, fill, write_whole},
     table::{HostTable, Table},
 };
+pub use engine::egress::Facts as EgressFacts;
+
 use crate::{desired::Program, error::Error};
 
 /// An attachment, as it turned out.
@@ -82,6 +84,15 @@ pub trait Kernel {
     ) -> Result<Attached<Self::Link>, Error>;
     fn switch(&mut self, link: &Self::Link, program: &Self::Program) -> Result<(), Error>;
     fn link_facts(&self, link: &Self::Link) -> Option<LinkFacts>;
+
+    /// Loads the program that remembers what interfaces send, as one of them is told.
+    fn load_egress(&mut self, program: &Program, maps: &Maps<Self>) -> Result<Self::Program, Error>;
+    /// Lets it see what an interface sends, by a pin whose name is the interface's number.
+    fn attach_egress(&mut self, program: &Self::Program, ifindex: u32, path: &str) -> Result<(), Error>;
+    fn switch_egress(&mut self, path: &str, program: &Self::Program) -> Result<(), Error>;
+    /// `None`: nothing sees what an interface sends by this pin.
+    fn egress_facts(&mut self, path: &str) -> Option<EgressFacts>;
+
     /// The index of an interface, if there is one of this name.
     fn ifindex(&mut self, interface: &str) -> Result<Option<u32>, Error>;
 

@@ -2,17 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use engine::{Map, Mode, data_path, data_path::PinnedLink};
+use engine::{Map, Mode, data_path, data_path::PinnedLink, egress};
 use policy::{Contents, PrefixTable};
 use prefix::{LineV4, LineV6, Node, TableV4, TableV6};
 
-use super::{Attached, HostTable, Kernel, LinkFacts, Maps};
+use super::{Attached, EgressFacts, HostTable, Kernel, LinkFacts, Maps};
 use crate::{
     desired::Program,
     error::Error,
@@ -29,6 +30,8 @@ pub struct Real {
 
 /// The directory of the links' pins.
 const LINKS: &str = "links";
+/// That of the programs that see what is sent.
+const EGRESS: &str = "egress";
 
 /// The variable that says after how many operations a process kills itself as `kill -9` would.
 const KILL_AFTER: &str = "SENKO_TEST_KILL_AFTER";
@@ -95,6 +98,13 @@ pub fn fill(
             }
         }
         Contents::Array { element, bytes } => write_array(map, *element, bytes)?,
+        Contents::Random { bytes } => {
+            let mut drawn = vec![0; *bytes];
+            fs::File::open("/dev/urandom")
+                .and_then(|mut source| source.read_exact(&mut drawn))
+                .map_err(Error::io("read /dev/urandom"))?;
+            map.set_raw(&0_u32.to_ne_bytes(), &drawn)?;
+        }
         Contents::Carried { .. } => {}
     }
     Ok(None)
@@ -220,6 +230,25 @@ impl Kernel for Real {
         Some(LinkFacts { id: facts.id, ifindex: facts.ifindex, program_id: facts.program_id })
     }
 
+    fn load_egress(&mut self, program: &Program, maps: &Maps<Self>) -> Result<engine::Program, Error> {
+        self.operation();
+        Ok(data_path::load_egress(program.globals(false), maps)?)
+    }
+
+    fn attach_egress(&mut self, program: &engine::Program, ifindex: u32, path: &str) -> Result<(), Error> {
+        self.operation();
+        Ok(egress::attach(program, ifindex, &self.path(path))?)
+    }
+
+    fn switch_egress(&mut self, path: &str, program: &engine::Program) -> Result<(), Error> {
+        self.operation();
+        Ok(egress::replace(program, &self.path(path))?)
+    }
+
+    fn egress_facts(&mut self, path: &str) -> Option<EgressFacts> {
+        egress::facts(&self.path(path))
+    }
+
     fn ifindex(&mut self, interface: &str) -> Result<Option<u32>, Error> {
         ifindex(interface)
     }
@@ -277,9 +306,13 @@ impl Kernel for Real {
     fn remove(&mut self, path: &str) -> Result<(), Error> {
         self.operation();
         let has_links = path == LINKS || path.starts_with("links/");
+        let watches = path == EGRESS || path.starts_with("egress/");
         let path = self.path(path);
         if has_links {
             end_links(&path);
+        }
+        if watches {
+            end_watching(&path)?;
         }
         remove(&path).map_err(Error::io(format!("remove {}", path.display())))
     }
@@ -363,6 +396,18 @@ fn end_links(path: &Path) {
     } else if let Ok(Some(link)) = PinnedLink::open(path) {
         let _ = link.detach();
     }
+}
+
+/// As [`end_links`], of what sees what is sent.
+fn end_watching(path: &Path) -> Result<(), Error> {
+    let Ok(entries) = fs::read_dir(path) else { return Ok(egress::detach(path)?) };
+    for entry in entries.flatten() {
+        // Names that are no numbers belong to one that is.
+        if entry.file_name().to_string_lossy().parse::<u32>().is_ok() {
+            egress::detach(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(path: &Path) -> io::Result<()> {

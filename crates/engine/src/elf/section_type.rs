@@ -14,15 +14,15 @@ pub enum XdpHook {
 pub enum SectionType {
     Xdp { frags: bool, hook: XdpHook },
     RawTracepoint,
+    Classifier,
     Other,
 }
 
 /// Names that libbpf and aya give to programs of other types, up to the first `/` or `.`.
-const OTHERS: [&str; 42] = [
+const OTHERS: [&str; 39] = [
     "action",
     "cgroup",
     "cgroup_skb",
-    "classifier",
     "fentry",
     "fexit",
     "flow_dissector",
@@ -52,8 +52,6 @@ const OTHERS: [&str; 42] = [
     "sockops",
     "struct_ops",
     "syscall",
-    "tc",
-    "tcx",
     "tp",
     "tp_btf",
     "tracepoint",
@@ -76,6 +74,7 @@ pub fn section_type(name: &str) -> SectionType {
     let family = first.split('.').next().unwrap_or("");
     match family {
         "raw_tp" | "raw_tracepoint" => SectionType::RawTracepoint,
+        "classifier" | "tc" | "tcx" => SectionType::Classifier,
         _ if OTHERS.contains(&family) => SectionType::Other,
         _ => SectionType::Xdp { frags: first == "xdp.frags", hook },
     }
@@ -102,8 +101,11 @@ mod tests {
             SectionType::Xdp { frags: false, hook: XdpHook::Devmap }
         );
         assert_eq!(section_type("xdp.frags/cpumap"), SectionType::Xdp { frags: true, hook: XdpHook::Cpumap });
-        for name in ["tc", "tcx/ingress", "kprobe.multi/x", "fentry.s/y", "cgroup/connect4", "classifier"] {
+        for name in ["kprobe.multi/x", "fentry.s/y", "cgroup/connect4", "action"] {
             assert_eq!(section_type(name), SectionType::Other, "{name}");
+        }
+        for name in ["tc", "tcx/ingress", "classifier"] {
+            assert_eq!(section_type(name), SectionType::Classifier, "{name}");
         }
         assert_eq!(section_type("raw_tp/xdp_exception"), SectionType::RawTracepoint);
     }

@@ -5,6 +5,7 @@ mod link;
 mod netdev;
 mod nsid;
 mod route;
+pub(crate) mod tc;
 mod watch;
 mod xdp;
 

@@ -10,14 +10,14 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 const RTM_SETLINK: u16 = 19;
 const NLMSG_ERROR: u16 = 2;
-const NLM_F_REQUEST_ACK: u16 = 1 | 4;
+pub(super) const NLM_F_REQUEST_ACK: u16 = 1 | 4;
 const NLM_F_ACK_TLVS: u16 = 0x200;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const IFLA_XDP: u16 = 43 | 0x8000;
 const IFLA_XDP_FD: u16 = 1;
 const IFLA_XDP_FLAGS: u16 = 3;
 const IFLA_XDP_EXPECTED_FD: u16 = 8;
-const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 const IFINFOMSG: usize = 16;
 
 /// `XDP_FLAGS_UPDATE_IF_NOEXIST`: fail when there is a program.
@@ -63,14 +63,14 @@ pub fn set_xdp(
     ask(&message)
 }
 
-fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub(super) fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
     message.extend((4 + value.len() as u16).to_ne_bytes());
     message.extend(kind.to_ne_bytes());
     message.extend(value);
     message.resize(message.len().next_multiple_of(4), 0);
 }
 
-fn ask(message: &[u8]) -> Result<(), Refused> {
+pub(super) fn ask(message: &[u8]) -> Result<(), Refused> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.set_ext_ack(true)?;

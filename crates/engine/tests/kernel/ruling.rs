@@ -130,6 +130,7 @@ fn sized(builder: PipelineBuilder, tables: &Tables) -> PipelineBuilder {
         Contents::Entries { max_entries, .. }
         | Contents::Ports { max_entries, .. }
         | Contents::Carried { max_entries, .. } => builder.map_entries(name, *max_entries),
+        Contents::Random { .. } => builder,
         Contents::PortsByIndex { .. } => panic!("{name} is not the firewall's"),
     })
 }
@@ -163,7 +164,8 @@ fn fill(pipeline: &Pipeline, name: &str, contents: &Contents) {
                 map(name).set_raw(key, &value).expect("room");
             }
         }
-        Contents::Carried { .. } => {}
+        // Any seeds do.
+        Contents::Carried { .. } | Contents::Random { .. } => {}
         Contents::PortsByIndex { .. } => panic!("{name} is not the firewall's"),
     }
 }

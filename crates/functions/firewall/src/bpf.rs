@@ -16,9 +16,11 @@ use prefix::{LineV4, LineV6, Node, TablesV4, TablesV6};
 use wire::{Fragment, Frame, Headers};
 
 use crate::{
+    flow_bpf,
     key::{self, ask, word},
     limit,
     logic::{self, Env},
+    reject_bpf,
     rules::{self, Deeds, Effects, Outcome},
     shared::{Hit, Limit, RuleClock},
 };
@@ -171,11 +173,19 @@ pub fn run_malformed(ctx: &XdpContext, frame: &Frame<'_>, length: u64) -> Step {
 pub unsafe extern "C" fn firewall_rules(ctx: *mut xdp_md, headers: u64, bytes: u64) -> u64 {
     // SAFETY: the caller's promise; data..data_end is this frame's memory, and only ours.
     let frame = unsafe { Frame::from_raw((*ctx).data as usize, (*ctx).data_end as usize) };
-    judge::<false>(&frame, &Headers::unpacked(headers), bytes).0
+    // SAFETY: the caller's promise, and the headers were packed for this call.
+    unsafe { judge::<false>(ctx, &frame, &Headers::unpacked(headers), bytes).0 }
 }
 
+/// # Safety
+/// `ctx` must be the context of the program that calls, and the headers those of its packet.
 #[inline(always)]
-fn judge<const PLAIN: bool>(frame: &Frame<'_>, headers: &Headers, bytes: u64) -> Outcome {
+unsafe fn judge<const PLAIN: bool>(
+    ctx: *mut xdp_md,
+    frame: &Frame<'_>,
+    headers: &Headers,
+    bytes: u64,
+) -> Outcome {
     let Some(key) = own_key() else { return Outcome::NO_RULE };
     let asked = RULE_ASKED.load();
     let five = if PLAIN {
@@ -189,6 +199,11 @@ fn judge<const PLAIN: bool>(frame: &Frame<'_>, headers: &Headers, bytes: u64) ->
     };
     if asked & ask::INTERFACE != 0 {
         key[usize::from(word::INTERFACE)] = RULE_INTERFACE.load();
+    }
+    if asked & ask::ESTABLISHED != 0 {
+        // SAFETY: the caller's promise, and the headers are those of its packet.
+        let established = unsafe { flow_bpf::established(ctx, headers.packed(), key) };
+        key[usize::from(word::ESTABLISHED)] = established.into();
     }
     let kind = Kind::of(headers.version);
     if RULE_SETS.load() != 0 {
@@ -480,10 +495,21 @@ impl<const PLAIN: bool> Env for Maps<PLAIN> {
     fn judge(&mut self, frame: &Frame<'_>, headers: &Headers, bytes: u64) -> Outcome {
         // Most packets are these, and a call is a third of what few rules cost.
         if PLAIN && headers.fragment() == Fragment::Whole {
-            return judge::<true>(frame, headers, bytes);
+            // SAFETY: it is this program's context.
+            return unsafe { judge::<true>(self.0, frame, headers, bytes) };
         }
         // SAFETY: it is this program's context.
         Outcome(unsafe { firewall_rules(self.0, headers.packed(), bytes) })
+    }
+
+    #[inline(always)]
+    fn reject(&mut self, headers: &Headers, length: u64) -> Action {
+        // SAFETY: it is this program's context.
+        if unsafe { reject_bpf::firewall_reject(self.0, headers.packed(), length) } == 0 {
+            Action::Drop
+        } else {
+            Action::Tx
+        }
     }
 
     #[inline(always)]

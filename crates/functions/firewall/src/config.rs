@@ -47,7 +47,16 @@ const FIELDS: &[Field] = &[
         about: "What rules do with fragments: judge them all, though later ones have no ports; drop them all; let later ones pass.",
         default: "\"first-only\"",
     },
+    Field {
+        name: "flows",
+        shape: Shape::Count(MOST_FLOWS),
+        about: "Flows that `established` has room for; each takes 32 to 64 bytes. Beyond, those that have least time left make way.",
+        default: "262144",
+    },
 ];
+
+/// As many as the table's largest size has room for.
+const MOST_FLOWS: u32 = 4 << 20;
 
 /// The function in `senko.toml`.
 pub struct Firewall;
@@ -85,6 +94,7 @@ impl Function for Firewall {
             problems.error(rule.item.at, message, Some(hint.into()));
         }
         let fragments = section.choice("fragments", problems);
+        let flows = section.count("flows", problems);
         let mut rules = Vec::new();
         for written in section.texts("rules", problems) {
             rules.extend(rule::read(&written.text, Place::of(written.at, &written.text), world, problems));
@@ -104,6 +114,7 @@ impl Function for Firewall {
             );
         }
         let default_at = default.at;
+        let flows = flows?;
         let default = if drops { Verdict::Drop } else { Verdict::Allow };
         let fragments = match fragments.map(|word| word.word) {
             Some("drop") => fragments::DROP,
@@ -111,7 +122,7 @@ impl Function for Firewall {
             _ => fragments::FIRST_ONLY,
         };
         let compiled = compiled.map(Arc::new);
-        Some(Box::new(Rules { default, default_at, entries, rules, compiled, fragments }))
+        Some(Box::new(Rules { default, default_at, entries, rules, compiled, fragments, flows }))
     }
 }
 
@@ -128,6 +139,8 @@ pub struct Rules {
     pub compiled: Option<Arc<Compiled>>,
     /// Of [`fragments`].
     pub fragments: u8,
+    /// That there shall be room for.
+    pub flows: u32,
 }
 
 /// An entry of one of the lists.

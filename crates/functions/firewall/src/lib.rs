@@ -4,9 +4,16 @@
 #[cfg(target_arch = "bpf")]
 pub mod bpf;
 pub mod essential;
+pub mod flow;
+#[cfg(target_arch = "bpf")]
+pub mod flow_bpf;
+pub mod flow_table;
 pub mod key;
 pub mod limit;
 pub mod logic;
+pub mod reject;
+#[cfg(target_arch = "bpf")]
+mod reject_bpf;
 pub mod rules;
 pub mod shared;
 

@@ -60,6 +60,11 @@ pub trait Env {
         Outcome::NO_RULE
     }
 
+    /// Turns the frame into an answer to itself; what gets none is dropped.
+    fn reject(&mut self, _headers: &Headers, _length: u64) -> Action {
+        Action::Drop
+    }
+
     /// Sends the frame out of a port of the rules; `None`: its interface is not there.
     fn redirect(&mut self, _port: u32) -> Option<Action> {
         None
@@ -118,7 +123,7 @@ fn by_rules(frame: &Frame<'_>, headers: &Headers, length: u64, env: &mut impl En
     match outcome.deed() {
         deed::ACCEPT => Some(Step::Next),
         deed::DROP => Some(Step::Done(Action::Drop, Reason::RuleDrop)),
-        deed::REJECT => Some(Step::Done(Action::Drop, Reason::RuleReject)),
+        deed::REJECT => Some(Step::Done(env.reject(headers, length), Reason::RuleReject)),
         // A header that is cut off can be no service's, and a rule that asks for its ports must not be got around by it.
         deed::MALFORMED => Some(Step::Done(Action::Drop, Reason::RuleMalformed)),
         deed::LIMIT => Some(Step::Done(Action::Drop, Reason::RuleLimit)),

@@ -9,6 +9,8 @@ use prefix::{PrefixV4, PrefixV6};
 
 use crate::{
     config::Rules,
+    flow_table::{self, SEEDS},
+    key::ask,
     rule::{
         ast::{Field, Rule, Values},
         compile::Compiled,
@@ -71,6 +73,13 @@ pub fn tables(
             "RULE_BUCKETS",
             Contents::Carried { max_entries: shared + lowered.buckets, zero: Vec::new() },
         );
+    }
+    if lowered.asked & ask::ESTABLISHED != 0 {
+        let buckets = flow_table::buckets(section.flows);
+        tables.everywhere.watches_egress = true;
+        tables.everywhere.global("FLOW_MASK", buckets - 1);
+        tables.maps.insert("FLOWS", Contents::Carried { max_entries: buckets, zero: Vec::new() });
+        tables.maps.insert("FLOW_SEEDS", Contents::Random { bytes: size_of::<[u64; SEEDS]>() });
     }
     if !lowered.ports.is_empty() {
         let ports =

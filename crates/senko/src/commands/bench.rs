@@ -3,6 +3,7 @@
 mod cable;
 mod configured;
 mod elements;
+mod flows;
 mod frames;
 mod gateway;
 mod limits;
@@ -52,6 +53,7 @@ pub fn run(args: &BenchArgs, global: &Global) -> Result<u8, Failure> {
         rules::run(&mut report)?;
         limits::run(&mut report)?;
         live::run(&mut report)?;
+        flows::run(&mut report)?;
         gateway::run(&mut report)?;
         elements::run(&mut report)?;
     } else {

@@ -4,7 +4,7 @@ use classify::{BuildError, Forest};
 use policy::{Problems, World};
 
 use super::{
-    ast::{Action, Field, Rule},
+    ast::{Action, Rule},
     lower::{Lowered, MOST_BOXES, MOST_SETS, Unfit, lower},
 };
 
@@ -83,14 +83,14 @@ fn can_be_done(rules: &[Rule], problems: &mut Problems) -> bool {
     let before = problems.errors();
     for rule in rules {
         let (what, hint) = match &rule.action {
-            Action::Reject => ("`reject`: senko sends no answers for the host", "write `drop`"),
+            // The event would show the answer, and not the packet.
+            Action::Reject if rule.log.is_some() => (
+                "`log` before `reject`: the packet becomes its own answer",
+                "write a rule above it: `log` with the same conditions",
+            ),
             Action::Mark(_) => (
                 "`mark`: a mark does not reach the kernel from here",
                 "mark by `nft` behind senko, on ingress",
-            ),
-            _ if rule.matches.iter().any(|condition| condition.field == Field::Established) => (
-                "`established`: senko does not see what goes out",
-                "accept replies by port: `accept tcp sport 443 flags ack/ack`, `accept udp sport 53`",
             ),
             Action::Limit(_) | Action::Count(_) if rule.log.is_some() => (
                 "`log` before `limit` or `count`: it tells of packets that a rule decides, or stands alone",

@@ -133,6 +133,7 @@ impl Model {
         let step = match &rule.action {
             Action::Accept => Some(Step::Next),
             Action::Drop => Some(Step::Done(Verdict::Drop, Reason::RuleDrop)),
+            // Whether it is answered is `reject`'s, and how often its rate's.
             Action::Reject => Some(Step::Done(Verdict::Drop, Reason::RuleReject)),
             Action::Redirect(_) => Some(Step::Done(Verdict::Redirect, Reason::RuleRedirect)),
             Action::Limit(limit) => {
@@ -183,6 +184,10 @@ pub fn passes_by(rule: &Rule, sets: &Sets, frame: &[u8], interface: &str) -> Opt
     for condition in &rule.matches {
         match packet.meets(condition, sets) {
             Some(true) => {}
+            // What was sent is not in the packet; the program has looked.
+            _ if condition.field == Field::Established => {
+                return Some(format!("`{condition}` does not hold, by the flows that are remembered now"));
+            }
             Some(false) => return Some(format!("`{condition}` does not hold")),
             None => return Some(format!("the packet has nothing that `{condition}` could be asked of")),
         }

@@ -1,6 +1,6 @@
 //! A configuration's program and tables, as the gateway would make them, without an interface.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use agent::{
     config::{self, Disk, Files, Memory},
@@ -8,7 +8,7 @@ use agent::{
     kernel::fill,
     plan::MapSizes,
 };
-use engine::{Program, data_path};
+use engine::{Map, Program, data_path};
 use policy::Contents;
 
 use crate::failure::Failure;
@@ -18,6 +18,9 @@ pub struct Configured {
     pub program: Program,
     /// Of the arrays that are compiled from rules.
     pub bytes: usize,
+    pub maps: BTreeMap<String, Arc<Map>>,
+    /// What it remembers flows by, where rules ask for them.
+    pub egress: Option<Program>,
 }
 
 impl Configured {
@@ -55,7 +58,10 @@ impl Configured {
             }
         }
         let program = desired.programs.first().ok_or_else(|| Failure::failed("no interface", None))?;
+        let watches = program.knob.watches_egress;
+        let egress =
+            if watches { Some(data_path::load_egress(program.globals(false), &maps)?) } else { None };
         let program = data_path::load_program(program.globals(false), false, &maps)?;
-        Ok(Self { program, bytes })
+        Ok(Self { program, bytes, maps, egress })
     }
 }

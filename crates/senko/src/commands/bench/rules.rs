@@ -14,7 +14,7 @@ use super::{
 use crate::failure::Failure;
 
 /// Packets of a trace, as the bench object has room for them.
-const PACKETS: usize = 1 << 17;
+pub const PACKETS: usize = 1 << 17;
 
 /// Rules, and nanoseconds over the floor that they may take: of `acl`, and for the others half as much again.
 const BARS: [(usize, &str, f64); 4] =
@@ -86,13 +86,13 @@ impl Ruled {
         }
         text.push_str("]\n");
         let begun = Instant::now();
-        let Configured { program, bytes } = Configured::new(&text)?;
+        let Configured { program, bytes, .. } = Configured::new(&text)?;
         Ok(Self { program, seconds: begun.elapsed().as_secs_f64(), bytes })
     }
 }
 
 /// Nanoseconds a packet: of packets that are made and dropped, and of packets that are made and judged.
-fn time(program: &Program, packets: &[[u32; 5]]) -> Result<(f64, f64), Failure> {
+pub fn time(program: &Program, packets: &[[u32; 5]]) -> Result<(f64, f64), Failure> {
     let floor = engine::floor(Action::Drop)?;
     let bare = maker(packets, &floor)?;
     let judged = maker(packets, program)?;
@@ -115,7 +115,7 @@ fn maker(packets: &[[u32; 5]], next: &Program) -> Result<LoadedObject, Failure> 
 }
 
 /// In another order: that of the rules would let neighbours share what the caches hold.
-fn shuffled(mut packets: Vec<[u32; 5]>) -> Vec<[u32; 5]> {
+pub fn shuffled(mut packets: Vec<[u32; 5]>) -> Vec<[u32; 5]> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for at in (1..packets.len()).rev() {
         state ^= state << 13;

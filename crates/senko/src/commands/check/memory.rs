@@ -29,7 +29,7 @@ impl Memory {
         let sizes = MapSizes { names: Vec::new() };
         let mut memory = Self { maps: Vec::new(), bytes: 0, apply_bytes: 0 };
         for (name, contents) in &desired.maps {
-            let is_shared = matches!(contents, Contents::Carried { .. });
+            let is_shared = matches!(contents, Contents::Carried { .. } | Contents::Random { .. });
             for (map, entries) in sizes.of(name, contents) {
                 let Some(spec) = specs.get(&map) else { continue };
                 let bytes = u64::from(entries) * bytes_each(spec);
