@@ -149,7 +149,7 @@ fn gro(host: &lab::Host) -> Result<(), Failure> {
     if status.is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    let remedy = "install it: apt-get install ethtool".into();
+    let remedy = "install it: apt-get install ethtool";
     Err(Failure::failed("ethtool, which rows beside nftables need, is not here or fails", Some(remedy)))
 }
 
