@@ -202,8 +202,8 @@ unsafe fn judge<const PLAIN: bool>(
     }
     if asked & ask::ESTABLISHED != 0 {
         // SAFETY: the caller's promise, and the headers are those of its packet.
-        let established = unsafe { flow_bpf::established(ctx, headers.packed(), key) };
-        key[usize::from(word::ESTABLISHED)] = established.into();
+        key[usize::from(word::ESTABLISHED)] =
+            unsafe { flow_bpf::firewall_established(ctx, headers.packed()) };
     }
     let kind = Kind::of(headers.version);
     if RULE_SETS.load() != 0 {
@@ -222,7 +222,7 @@ pub extern "C" fn firewall_act(at: u32, bytes: u64) -> u32 {
 
 /// The key of the packet in hand.
 #[inline(always)]
-fn own_key() -> Option<&'static mut Key> {
+pub(crate) fn own_key() -> Option<&'static mut Key> {
     let key = RULE_KEY.get_ptr_mut(0)?;
     // SAFETY: the value is this CPU's own, XDP programs are not preempted by one another, and of a packet only
     // `firewall_rules` asks to write; `exceeds` reads it while nobody writes.

@@ -8,10 +8,10 @@ use aya_ebpf::{
     macros::btf_map,
     programs::TcContext,
 };
-use classify::Key;
 use wire::{Frame, Headers, parse::parse, transport};
 
 use crate::{
+    bpf::own_key,
     flow::{self, Flow},
     flow_table::{self, Bucket, LINE, SEEDS, Words},
     shared::RuleClock,
@@ -72,31 +72,24 @@ pub unsafe extern "C" fn egress_note(skb: *mut __sk_buff, headers: u64) -> u32 {
     0
 }
 
-/// Whether a packet that came in answers one that was sent. A later fragment answers nothing: it has no ports.
+/// 1: a packet that came in answers one that was sent. A later fragment answers nothing: it has no ports. A function of its own,
+/// so that the verifier walks through it once, and not behind every path that leads to it, and so that what it keeps on the stack
+/// is not also on that of its callers: together they may have 512 bytes.
 ///
 /// # Safety
-/// `ctx` must be the context of the program that calls, and `headers` those of its packet.
-#[inline(always)]
-pub unsafe fn established(ctx: *mut xdp_md, headers: u64, key: &Key) -> bool {
-    let found = Headers::unpacked(headers);
-    if transport::is_icmp(&found) {
-        // SAFETY: the caller's promise.
-        return unsafe { firewall_message(ctx, headers) != 0 };
-    }
-    flow::of_reply(&found, key).is_some_and(|flow| is_alive(&flow))
-}
-
-/// The same of an ICMP message. A function of its own, so that the verifier walks through it once, and not behind every path that
-/// leads to it.
-///
-/// # Safety
-/// As for [`established`].
+/// `ctx` must be the context of the program that calls, `headers` those of its packet, and the key filled in.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub unsafe extern "C" fn firewall_message(ctx: *mut xdp_md, headers: u64) -> u32 {
-    // SAFETY: the caller's promise; data..data_end is this frame's memory, and only ours.
-    let frame = unsafe { Frame::from_raw((*ctx).data as usize, (*ctx).data_end as usize) };
-    let flow = flow::of_message(&frame, &Headers::unpacked(headers));
+pub unsafe extern "C" fn firewall_established(ctx: *mut xdp_md, headers: u64) -> u32 {
+    let found = Headers::unpacked(headers);
+    let flow = if transport::is_icmp(&found) {
+        // SAFETY: the caller's promise; data..data_end is this frame's memory, and only ours.
+        let frame = unsafe { Frame::from_raw((*ctx).data as usize, (*ctx).data_end as usize) };
+        flow::of_message(&frame, &found)
+    } else {
+        let Some(key) = own_key() else { return 0 };
+        flow::of_reply(&found, key)
+    };
     flow.is_some_and(|flow| is_alive(&flow)).into()
 }
 
