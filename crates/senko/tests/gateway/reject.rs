@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engine::{Mode, PipelineBuilder};
 use lab::{Host, ping, tcp_echo_server};
 
 use crate::{
@@ -28,6 +29,9 @@ fn senders_are_told_at_once() {
         let gateway = Gateway::new("reject");
         let (h1, h2) = (gateway.peer(), gateway.host());
         gateway.apply(mode, RULES);
+        // What a veth sends back by XDP_TX wakes its peer only where that has a program (`veth_xdp_flush`, drivers/net/veth.c).
+        let at_the_peer = h1.run(|| PipelineBuilder::new(&[]).load()?.attach(h1.iface(), Mode::Native));
+        let _at_the_peer = at_the_peer.expect("the namespace").expect("it is attached");
         // Servers are there, and nothing comes to them.
         let servers = [7000, 7002].map(|port| tcp_echo_server(h2, port).expect("the port is free"));
         for to in [IpAddr::from(h2.ipv4()), h2.ipv6().into()] {
