@@ -139,11 +139,11 @@ fn damaged_files_are_no_danger() {
 #[test]
 fn the_section_is_toml() {
     let imported = Imported {
-        rules: vec![Translated { line: 1, rule: "drop on a\\b\"c".into() }],
+        rules: vec![Translated { line: 1, rule: "drop on a\\b\"c\u{85}".into() }],
         default: Some(Policy::Drop),
         not_translated: vec![Remark { line: 2, text: "x\ny".into(), why: "a\tb".into() }],
         ..Imported::default()
     };
-    let expected = "# not translated: line 2: x y\n#   a b\n[firewall]\ndefault = \"drop\"\nrules = [\n  \"drop on a\\\\b\\\"c\",\n]\n";
+    let expected = "# not translated: line 2: x y\n#   a b\n[firewall]\ndefault = \"drop\"\nrules = [\n  \"drop on a\\\\b\\\"c\\u0085\",\n]\n";
     assert_eq!(imported.toml(), expected);
 }

@@ -82,10 +82,26 @@ impl Imported {
         }
         toml += "rules = [\n";
         for Translated { rule, .. } in &self.rules {
-            let _ = writeln!(toml, "  \"{}\",", rule.replace('\\', "\\\\").replace('"', "\\\""));
+            let _ = writeln!(toml, "  \"{}\",", in_a_string(rule));
         }
         toml + "]\n"
     }
+}
+
+/// As a basic string of TOML has it.
+fn in_a_string(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '"' => escaped.extend(['\\', c]),
+            // A name of the other firewall may have any.
+            c if c.is_control() => {
+                let _ = write!(escaped, "\\u{:04X}", u32::from(c));
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// A comment ends with its line.
