@@ -147,7 +147,10 @@ pub fn ids(host: &Host, place: &Place, interface: &str) -> Ids {
     let directory = place.pins.join(format!("generation-{}", record.generation));
     let ifindex =
         host.run(|| engine::ifindex(interface)).expect("the namespace is there").expect("it is there");
-    let link = PinnedLink::open(&place.pins.join(format!("links/{ifindex}"))).expect("it opens");
+    let pin = place.pins.join(format!("links/{ifindex}"));
+    // A link is attached before it is pinned, and a daemon may be between the two.
+    support::wait_until("the link is pinned", || PinnedLink::open(&pin).expect("it opens").is_some());
+    let link = PinnedLink::open(&pin).expect("it opens");
     let facts = link.expect("the link is pinned").facts().expect("it has facts");
     let pinned = Program::open_pinned(&directory.join(format!("program-{}", known.slot))).expect("it opens");
     let pinned = pinned.expect("the program is pinned").id().expect("it has an id");
