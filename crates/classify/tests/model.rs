@@ -1,8 +1,8 @@
 //! Trees against the linear list, on random boxes and keys.
 
 use classify::{
-    Arrays, Best, BoxRule, BuildError, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Tables as _, Test,
-    Verdict, WORDS, each_match, first_match, model,
+    Arrays, Best, BoxRule, BuildError, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Slot, Tables as _,
+    Test, Verdict, WORDS, each_match, first_match, model,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -120,6 +120,11 @@ fn trees_mean_what_the_list_means() {
             Ok(forest) => forest,
             Err(error) => return Err(TestCaseError::fail(format!("{error:?}"))),
         };
+        // What a leaf's slot says of it: a tree is left by it, and one that is too high would leave a better rule behind.
+        for leaf in forest.arrays.slots.iter().filter(|slot| slot.is_leaf() && **slot != Slot::EMPTY) {
+            let first = forest.arrays.cells[leaf.base() as usize..].iter().find(|cell| cell.is_rule());
+            prop_assert_eq!(first.map(|cell| cell.order()), Some(leaf.least()));
+        }
         for n in 0..40 {
             let key = key(if n % 2 == 0 { &list } else { &effects }, seed.wrapping_add(n * 0x9e37_79b9));
             let found = first(&forest.arrays, forest.shape.trees, &key);
