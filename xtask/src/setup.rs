@@ -158,6 +158,20 @@ fn promtool(done: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// The command `cargo fuzz`, and what it and its targets' first inputs need.
+pub fn cargo_fuzz() -> Result<PathBuf> {
+    const VERSION: &str = "0.13.2";
+    let mut done = Vec::new();
+    programs(&[("g++", "g++"), ("clang", "clang")], Some(BPF_HEADERS), &mut done)?;
+    let dir = toolchain::cache().join(format!("cargo-fuzz-{VERSION}"));
+    let command = dir.join("bin/cargo-fuzz");
+    if !command.exists() {
+        let args = ["install", "cargo-fuzz", "--version", VERSION, "--locked"];
+        step(&format!("build cargo-fuzz {VERSION} (once)"), cargo(&args).arg("--root").arg(&dir))?;
+    }
+    Ok(command)
+}
+
 /// Where LLVM with headers is: Debian's folder, or what `llvm-config-N` says.
 fn llvm_prefix(major: u32) -> Option<PathBuf> {
     let debian = PathBuf::from(format!("/usr/lib/llvm-{major}"));

@@ -38,12 +38,17 @@ impl Error {
     pub fn diagnose(&self) -> Diagnosis {
         let (remedy, exit_code) = match self {
             Self::Engine(error) => return engine::diagnose(error),
-            Self::Io { source, .. } => {
-                let denied = matches!(source.kind(), io::ErrorKind::PermissionDenied);
-                let full = matches!(source.kind(), io::ErrorKind::StorageFull);
-                match (denied, full) {
-                    (true, _) => (Some("run it as root".into()), exit::NOT_PERMITTED),
-                    (_, true) => (Some("make room: `df -h /run` shows how full it is".into()), exit::FAILED),
+            Self::Io { what, source } => {
+                use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+                match source.kind() {
+                    PermissionDenied => (Some("run it as root".into()), exit::NOT_PERMITTED),
+                    StorageFull => {
+                        (Some("make room: `df -h /run` shows how full it is".into()), exit::FAILED)
+                    }
+                    ReadOnlyFilesystem => (
+                        Some(format!("make it writable: `mount -o remount,rw {}`", mount_of(what))),
+                        exit::FAILED,
+                    ),
                     _ => (None, exit::FAILED),
                 }
             }
@@ -75,4 +80,9 @@ impl Error {
         };
         Diagnosis { cause: self.to_string(), remedy, exit_code }
     }
+}
+
+/// The file system that an operation was about, by its path.
+fn mount_of(what: &str) -> &'static str {
+    if what.contains(engine::mount::BPFFS) { engine::mount::BPFFS } else { "/run" }
 }

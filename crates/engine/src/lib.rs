@@ -48,7 +48,7 @@ pub use error::Error;
 pub use floor::floor;
 pub use inventory::{Inventory, Occupant, ProgramFacts, XdpLink};
 pub use map::{MMAPABLE, Map, MapKind, MapSpec, Mapped};
-pub use object::{Globals, LoadChoices, LoadedObject, MapChoice, ObjectFile};
+pub use object::{Globals, LoadChoices, LoadedObject, MapChoice, ObjectFile, prepared};
 pub use occupancy::{MapUse, map_use};
 pub use owner::Holder;
 pub use perf::PerfReader;

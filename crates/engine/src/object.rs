@@ -93,10 +93,7 @@ impl LoadedObject {
 
 impl ObjectFile {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let mut found = elf::prepare(bytes).map_err(|unfit| match unfit {
-            Unfit::Not(clause) => Error::Object(clause),
-            Unfit::NeedsKernelSymbols(names) => Error::NeedsKernelSymbols(names),
-        })?;
+        let mut found = elf::prepare(bytes).map_err(unfit)?;
         let elf = std::mem::take(&mut found.elf);
         let object = damaged_if_panics(|| Object::parse(&elf).map_err(|error| unreadable(&error)))?;
         Ok(Self { object, found })
@@ -175,6 +172,18 @@ impl ObjectFile {
         damaged_if_panics(|| relocate(&mut object, &definitions, &maps))?;
         let programs = load_programs(&Self { object, found }, choices, btf_fd.as_ref())?;
         Ok(LoadedObject { maps, programs })
+    }
+}
+
+/// What aya-obj is given of an object file, or why it is not given it: nothing that it would panic on.
+pub fn prepared(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    elf::prepare(bytes).map(|found| found.elf).map_err(unfit)
+}
+
+fn unfit(unfit: Unfit) -> Error {
+    match unfit {
+        Unfit::Not(clause) => Error::Object(clause),
+        Unfit::NeedsKernelSymbols(names) => Error::NeedsKernelSymbols(names),
     }
 }
 

@@ -34,13 +34,19 @@ pub fn text(problems: &Problems, sources: &Sources, colours: bool) -> String {
             rendered =
                 rendered.replacen(&excerpt.place(excerpt.shown_column()), &excerpt.place(excerpt.column), 1);
         }
-        text += &rendered;
+        text.extend(rendered.chars().map(|c| if is_c1(c) { char::REPLACEMENT_CHARACTER } else { c }));
         text += "\n\n";
     }
     if more > 0 {
         text += &format!("{more} more are not shown\n\n");
     }
     text
+}
+
+/// Control characters that the renderer lets through, and that some terminals obey: U+009B is as good as escape and bracket
+/// (ECMA-48, 5.4).
+const fn is_c1(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{9f}')
 }
 
 fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {

@@ -10,7 +10,7 @@ use crate::cli::FilterArgs;
 /// Whether a frame is captured.
 ///
 /// # Panics
-/// For protocol names that it does not know; tests use those it does.
+/// For protocol names that it does not know; see [`knows`].
 pub fn captured(filter: &FilterArgs, frame: &[u8]) -> bool {
     let Ok(dissected) = model::dissect(frame, frame.len()) else {
         let empty = !filter.syn
@@ -30,6 +30,15 @@ pub fn captured(filter: &FilterArgs, frame: &[u8]) -> bool {
         !filter.syn || dissected.ip.as_ref().is_some_and(opens_connection),
     ];
     every_part.into_iter().all(|matches| matches)
+}
+
+/// Whether the filter's protocol is one that the model has a word for.
+pub fn knows(filter: &FilterArgs) -> bool {
+    const NAMES: [&str; 7] = ["arp", "lldp", "icmp", "icmpv6", "tcp", "udp", "sctp"];
+    filter
+        .proto
+        .as_ref()
+        .is_none_or(|name| NAMES.contains(&name.to_lowercase().as_str()) || name.parse::<u8>().is_ok())
 }
 
 fn version(dissected: &Dissected<'_>) -> Option<u8> {

@@ -7,6 +7,7 @@ mod bad_days;
 mod daemon;
 mod edits;
 mod established;
+mod faults;
 mod fixture;
 mod killed;
 mod links;

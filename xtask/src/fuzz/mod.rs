@@ -1,4 +1,6 @@
-//! `cargo xtask fuzz`: random lists of rules against random packets, compiled rules against the list read one by one.
+//! `cargo xtask fuzz`: compiled rules against the list read one by one, and inputs that reach ever more code.
+
+mod targets;
 
 use std::{
     process::ExitCode,
@@ -16,21 +18,41 @@ const KERNEL: u64 = 200;
 
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
+    /// Only this: `rules`, or one of the targets packet, object, configuration, filter, pcapng
+    only: Option<String>,
     /// Where to begin; without it, elsewhere each time
     #[arg(long)]
     seed: Option<u64>,
     /// Pairs of a list and a packet that must agree
     #[arg(long, default_value_t = 10_000_000)]
     pairs: u64,
-    /// Give up when one of the two parts, in this process and in the kernel, takes longer
+    /// Give up when one of the two parts of `rules`, in this process and in the kernel, takes longer
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     time: u64,
+    /// How long each target is tried
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    each: u64,
 }
 
+const RULES: &str = "rules";
+
 pub fn run(args: &FuzzArgs) -> Result<ExitCode> {
+    let wants = |name: &str| args.only.as_deref().is_none_or(|only| only == name);
+    let chosen = targets::NAMES.into_iter().filter(|name| wants(name)).collect::<Vec<_>>();
+    if chosen.is_empty() && !wants(RULES) {
+        anyhow::bail!("there is `{RULES}`, and there are the targets {}", targets::NAMES.join(", "));
+    }
     setup::run(Purpose::Build)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seed = args.seed.unwrap_or(now.as_secs());
+    eprintln!("xtask: fuzz with seed {seed}");
+    if !chosen.is_empty() {
+        targets::run(&chosen, seed, args.each)?;
+    }
+    if wants(RULES) { rules(args, seed) } else { Ok(ExitCode::SUCCESS) }
+}
+
+fn rules(args: &FuzzArgs, seed: u64) -> Result<ExitCode> {
     let begun = Instant::now();
     let part = |name: &str, package: &str, test: &str, filter: &str, pairs: u64| {
         let args_of = ["test", "--release", "--quiet", "--package", package, "--test", test, filter];
@@ -43,7 +65,6 @@ pub fn run(args: &FuzzArgs) -> Result<ExitCode> {
                 .env("SENKO_FUZZ_SECONDS", args.time.to_string()),
         )
     };
-    eprintln!("xtask: fuzz with seed {seed}");
     part("compiled rules against the list", "firewall", "ruled", "fuzz::fuzz_compiled_rules", args.pairs)?;
     if !is_root() {
         println!("{} pairs agree (seed {seed}); none was tried in the kernel", args.pairs);
