@@ -30,6 +30,8 @@ pub struct Story {
     pub counts: &'static [(&'static str, u64)],
     /// How many of the frames are told of.
     pub told: usize,
+    /// What the frames that come to the kernel are marked with, one after the other; those without a mark left out.
+    pub marks: &'static [u32],
 }
 
 /// A frame that `drop udp dport 53` is tried on.
@@ -677,6 +679,7 @@ pub fn stories() -> Vec<Story> {
         frames,
         counts,
         told: 0,
+        marks: &[],
     };
     let lldp = frames::ethernet(&[], 0x88cc, &[2; 46]);
     let (first, second) =
@@ -791,6 +794,53 @@ pub fn stories() -> Vec<Story> {
             ],
             &[("limit 1/h per destination/24/128", 2)],
         ),
+        // Of several the last one stands, and only of packets that come to the kernel.
+        Story {
+            marks: &[0x10, 0x20, 0x20, 7, 0x20],
+            ..story(
+                &[
+                    "mark 0x10 tcp",
+                    "accept tcp port 443",
+                    "mark 0x20 {tcp, udp}",
+                    "redirect eth1 udp port 9",
+                    "drop tcp port 81",
+                    "limit 1/h udp port 54",
+                    "mark 7 ethertype arp",
+                ],
+                vec![
+                    pass(&v4(6, &tcp(4000, 443, 2))),
+                    pass(&web),
+                    pass(&dns),
+                    pass(&arp()),
+                    pass(&v4(1, &ping(8, 0))),
+                    pass(&lldp),
+                    (v4(17, &udp(4000, 9)), Action::Redirect, Reason::RuleRedirect),
+                    drop(&v4(6, &tcp(4000, 81, 2)), Reason::RuleDrop),
+                    pass(&v4(17, &udp(4000, 54))),
+                    drop(&v4(17, &udp(4000, 54)), Reason::RuleLimit),
+                    // What was noted of those before is not the next one's.
+                    pass(&v4(1, &ping(8, 0))),
+                ],
+                &[
+                    ("mark 0x10 tcp", 3),
+                    ("accept tcp port 443", 1),
+                    ("mark 0x20 {tcp, udp}", 6),
+                    ("redirect eth1 udp port 9", 1),
+                    ("drop tcp port 81", 1),
+                    ("limit 1/h udp port 54", 1),
+                    ("mark 7 ethertype arp", 1),
+                ],
+            )
+        },
+        Story {
+            default: "drop",
+            marks: &[0xffff_ffff, 1],
+            ..story(
+                &["mark 1", "mark 0xffffffff tcp", "accept tcp"],
+                vec![pass(&web), drop(&dns, Reason::FirewallDefault), pass(&ndp)],
+                &[("mark 1", 3), ("mark 0xffffffff tcp", 1), ("accept tcp", 1)],
+            )
+        },
         // By default later fragments are judged, and have no ports.
         story(
             &["drop udp port 53", "count later fragment later"],

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use abi::{Action, Reason, Stage, layout::from_bytes};
+use abi::{Action, Marked, Reason, Stage, layout::from_bytes};
 use engine::{Map, Pipeline, PipelineBuilder};
 use firewall::{key::ask, shared::Hit};
 use nix::{
@@ -61,18 +61,38 @@ impl Ruling {
         Self { pipelines, first: first.clone(), hits, told, names: names.collect() }
     }
 
-    /// Verdict, reason, and whether a rule wants the frame to be told of. No byte is changed.
-    pub fn judge(&self, frame: &[u8], interface: &str) -> (Action, Reason, bool) {
+    /// Verdict, reason, whether a rule wants the frame to be told of, and the mark that the kernel is handed. No byte is changed.
+    pub fn judge(&self, frame: &[u8], interface: &str) -> (Action, Reason, bool, Option<u32>) {
         let pipeline = self.pipelines.get(interface).unwrap_or(&self.pipelines[&self.first]);
-        let (action, reason, bytes) =
-            judged(pipeline, || pipeline.program().test_run(frame, 1).expect("test run"));
+        let mut metadata = Vec::new();
+        let (action, reason, bytes) = judged(pipeline, || {
+            let run = pipeline.program().test_run_on(frame, 0, 1).expect("test run");
+            metadata.clone_from(&run.metadata);
+            run
+        });
         assert_eq!(bytes, frame, "no byte is changed");
+        let mark = (!metadata.is_empty()).then(|| {
+            let Marked { key, mark } = from_bytes(&metadata).expect("nothing but a mark");
+            assert_eq!(u64::from(key), abi::mark::KEY);
+            mark
+        });
         let told: Vec<u64> = self.told.get_per_cpu(&0_u32).expect("an element");
         let is_told = told.iter().any(|told| *told != 0);
         if is_told {
             self.told.set_per_cpu(&0_u32, &0_u64).expect("an element");
         }
-        (action, reason, is_told)
+        (action, reason, is_told, mark)
+    }
+
+    /// Verdict, reason and metadata of a frame that comes behind metadata; `None`: the kernel makes no such frame.
+    pub fn judge_behind(&self, metadata: &[u8], frame: &[u8]) -> Option<(Action, Reason, Vec<u8>)> {
+        let pipeline = &self.pipelines[&self.first];
+        let run = pipeline.program().test_run_behind(metadata, frame).ok()?;
+        let after = run.metadata.clone();
+        let again = || pipeline.program().test_run_behind(metadata, frame).expect("test run");
+        let (action, reason, bytes) = judged(pipeline, again);
+        assert_eq!(bytes, frame, "no byte is changed");
+        Some((action, reason, after))
     }
 
     /// Packets and bytes by the rule's text; nothing that is zero.

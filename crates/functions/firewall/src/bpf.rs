@@ -20,7 +20,7 @@ use crate::{
     key::{self, ask, word},
     limit,
     logic::{self, Env},
-    reject_bpf,
+    mark_bpf, reject_bpf,
     rules::{self, Deeds, Effects, Outcome},
     shared::{Hit, Limit, RuleClock},
 };
@@ -327,6 +327,11 @@ impl Deeds for Acting {
             // SAFETY: the value is this CPU's own.
             unsafe { *told = 1 };
         }
+    }
+
+    #[inline(always)]
+    fn mark(&mut self, mark: u32) {
+        mark_bpf::note(mark);
     }
 }
 

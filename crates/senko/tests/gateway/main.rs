@@ -10,6 +10,7 @@ mod established;
 mod fixture;
 mod killed;
 mod links;
+mod mark;
 mod others;
 mod probe;
 mod reject;

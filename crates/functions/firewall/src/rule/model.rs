@@ -58,6 +58,8 @@ pub struct Judgement {
     pub before: Vec<usize>,
     /// Whether one of all these wants it to be told of.
     pub told: bool,
+    /// What the kernel's packet is marked with: by the last rule that marks, of a packet that comes to the kernel.
+    pub mark: Option<u32>,
 }
 
 /// Reads rules as they would stand in the section. An error is what the reader says.
@@ -86,7 +88,7 @@ impl Model {
 
     /// A frame that came in by an interface, at a time in nanoseconds.
     pub fn judge(&mut self, frame: &[u8], interface: &str, now: u64) -> Judgement {
-        let nobody = |step| Judgement { step, decides: None, before: Vec::new(), told: false };
+        let nobody = |step| Judgement { step, decides: None, before: Vec::new(), told: false, mark: None };
         let drop = |reason| nobody(Step::Done(Verdict::Drop, reason));
         let Ok(dissected) = model::dissect(frame, frame.len()) else {
             return match announced(frame) {
@@ -111,11 +113,18 @@ impl Model {
             if packet.matches(&self.rules[number], &self.sets)
                 && let Some(step) = self.apply(number, &packet, now, &mut judgement)
             {
-                return Judgement { step, decides: Some(number), ..judgement };
+                judgement = Judgement { step, decides: Some(number), ..judgement };
+                break;
             }
         }
-        if self.drops_by_default && packet.dissected.ip.as_ref().is_some_and(|ip| !is_essential(ip)) {
+        if judgement.decides.is_none()
+            && self.drops_by_default
+            && packet.dissected.ip.as_ref().is_some_and(|ip| !is_essential(ip))
+        {
             judgement.step = Step::Done(Verdict::Drop, Reason::FirewallDefault);
+        }
+        if !matches!(judgement.step, Step::Next | Step::Done(Verdict::Pass, _)) {
+            judgement.mark = None;
         }
         judgement
     }
@@ -144,7 +153,12 @@ impl Model {
                 }
                 Some(Step::Done(Verdict::Drop, Reason::RuleLimit))
             }
-            Action::Count(_) | Action::Log | Action::Mark(_) => {
+            Action::Count(_) | Action::Log => {
+                judgement.before.push(number);
+                None
+            }
+            Action::Mark(mark) => {
+                judgement.mark = Some(*mark);
                 judgement.before.push(number);
                 None
             }
