@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, io::Write as _, process::Stdio};
 
 use abi::Direction;
+use engine::{Globals, classifier, data_path};
 use lab::{Host, tcp_echo_server, tcp_exchange};
 use serde_json::Value;
 
@@ -79,7 +80,7 @@ fn with_links(mut command: std::process::Command, links: bool) -> std::process::
 
 /// Programs that see what a host's interface receives.
 fn marking(host: &Host) -> String {
-    let ids = host.run(|| engine::classifier::programs(Direction::Ingress, host.ifindex()));
+    let ids = host.run(|| classifier::programs(Direction::Ingress, host.ifindex()));
     let name = |id: &u32| engine::inventory::program(*id).expect("a program").name;
     let ids = ids.expect("the namespace is there").expect("the kernel says");
     ids.iter().map(name).collect::<Vec<_>>().join(" ")
@@ -203,7 +204,7 @@ fn marks_outlive_a_killed_daemon() {
     gateway.write("native", RULES);
     let daemon = gateway.run();
     let before = gateway.ids();
-    let program = || h2.run(|| engine::classifier::programs(Direction::Ingress, h2.ifindex()));
+    let program = || h2.run(|| classifier::programs(Direction::Ingress, h2.ifindex()));
     let marking = program().expect("the namespace is there").expect("the kernel says");
     daemon.kill();
     count(h2);
@@ -308,4 +309,28 @@ fn filters_of_others_stay_and_come_later() {
         assert!(tc("filter show dev to-h1 ingress").contains("u32"), "links {links}: it is still there");
         gateway.assert_gone();
     }
+}
+
+/// What comes over a bridge may have the metadata of another gateway before it.
+#[test]
+fn metadata_of_others_is_no_mark() {
+    let gateway = Gateway::new("marked-other");
+    let (h2, probe) = (gateway.host(), Probe::of(&gateway));
+    gateway.apply("native", RULES);
+    let nothing = BTreeMap::new();
+    let maps = data_path::create_maps(&nothing, &BTreeMap::new()).expect("maps");
+    let mut globals = Globals::default();
+    globals.set("RULE_MARK_KEY", 1_u64);
+    let stranger = data_path::load_classifier(Direction::Ingress, globals, &maps).expect("it loads");
+    let pin = gateway.place.pins.join("ingress").join(h2.ifindex().to_string());
+    h2.run(|| classifier::replace(&stranger, Direction::Ingress, &pin))
+        .expect("a namespace")
+        .expect("a link");
+    count(h2);
+    send(&gateway, &probe);
+    assert_eq!(seen(h2), marked([0; 3]), "these are marks, and not its own");
+    gateway.apply("native", &RULES.replace("mark 0x10", "mark 0x40"));
+    count(h2);
+    send(&gateway, &probe);
+    assert_eq!(seen(h2), marked([0, 0x40, 0x20]));
 }
