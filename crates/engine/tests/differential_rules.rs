@@ -155,10 +155,10 @@ fn random_rules_agree() {
             let by_the_hour = |text: &String| text.replace("90/m", "2/h").replace("200/s", "4/h burst 3");
             let rules: Vec<String> = rules.iter().map(by_the_hour).filter(sound).collect();
             let default = if default_drop { "drop" } else { "accept" };
-            let Some(mut both) = Both::new(&rules, Fragments::ALL[fragments], default) else { return Ok(()) };
             if rules.is_empty() {
                 return Ok(());
             }
+            let Some(mut both) = Both::new(&rules, Fragments::ALL[fragments], default) else { return Ok(()) };
             *lists.borrow_mut() += 1;
             for Arrival { frame, interface, .. } in &frames {
                 let expected = both.expected(frame, interface);
@@ -177,6 +177,7 @@ fn random_rules_agree() {
         Reason::Unclaimed,
         Reason::RuleDrop,
         Reason::RuleLimit,
+        Reason::RuleReject,
         Reason::RuleRedirect,
         Reason::RuleMalformed,
         Reason::Fragment,

@@ -9,6 +9,7 @@ use firewall::{
     key::{self, ask, word},
     limit,
     logic::{self, Env},
+    reject,
     rules::{self, Deeds, Effects, Outcome},
     shared::{Hit, Limit},
 };
@@ -43,6 +44,7 @@ struct Judging {
     now: u64,
     told: bool,
     mark: Option<u32>,
+    is_answered: bool,
     hits: BTreeMap<u32, Hit>,
     buckets: Vec<u64>,
     /// Of the buckets.
@@ -100,6 +102,7 @@ impl Stage {
             now: 0,
             told: false,
             mark: None,
+            is_answered: false,
             hits: BTreeMap::new(),
             buckets,
             seed: 0,
@@ -122,6 +125,7 @@ impl Stage {
         let judging = &mut self.judging;
         (judging.interface, judging.now) = (self.loaded.on[interface], now);
         (judging.told, judging.mark) = (false, None);
+        judging.is_answered = reject::answered(bytes).is_some();
         let step = match parse(&frame, length) {
             // As it comes to the rules in the kernel.
             Ok(headers) => logic::process(&frame, &Headers::unpacked(headers.packed()), length, judging),
@@ -225,6 +229,10 @@ impl Env for Judging {
         }
         let mut key = self.key;
         rules::judge(&*loaded, &mut Acting { judging: self, bytes }, kind, &mut key, five)
+    }
+
+    fn reject(&mut self, _: &Headers, _: u64) -> Action {
+        if self.is_answered { Action::Tx } else { Action::Drop }
     }
 
     fn redirect(&mut self, _: u32) -> Option<Action> {
