@@ -148,6 +148,8 @@ pub fn stories() -> Vec<Story> {
                 tell(&v6(6, &tcp(4000, 80, 0x10))),
                 drop(&v4(6, &tcp(4000, 80, 0x04)), Reason::RuleReject),
                 drop(&v6(6, &tcp(4000, 80, 0x14)), Reason::RuleReject),
+                // The rest of it is not there to be acknowledged.
+                drop(&over_v4(&Ipv4 { fragment: 0x2000, ..plain(6) }, &tcp(4000, 80, 2)), Reason::RuleReject),
                 tell(&dns),
                 tell(&between6(A6, B6)),
                 drop(&between(A, Ipv4Addr::BROADCAST), Reason::RuleReject),
@@ -170,7 +172,7 @@ pub fn stories() -> Vec<Story> {
                 pass(&ndp),
                 pass(&v4(6, &tcp(4000, 81, 2))),
             ],
-            &[("reject tcp port 80", 4), ("reject udp", 13), ("reject {icmp, icmpv6} type not 135", 6)],
+            &[("reject tcp port 80", 5), ("reject udp", 13), ("reject {icmp, icmpv6} type not 135", 6)],
         ),
         // Of several the last one stands, and only of packets that come to the kernel.
         Story {
