@@ -25,7 +25,7 @@ const TESTS: [(&str, &str); 6] = [
     ("systemd-analyze", "systemd"),
 ];
 
-/// What senko is measured beside.
+/// What senko is measured beside, and what tests look at marks with.
 const BENCH: [(&str, &str); 1] = [("nft", "nftables")];
 
 /// Headers for the C objects of the tests.

@@ -44,6 +44,8 @@ pub enum Reason {
     Fragment = 17,
     /// An IP packet that is not what it says it is, where there are rules: they cannot judge it.
     RuleMalformed = 18,
+    /// It goes to the kernel without the mark that a rule gave it: the driver takes no metadata.
+    RuleUnmarked = 19,
 }
 
 /// Reasons that an interface has room for in the map `REASONS`: reason `r` of interface slot `i` is element
@@ -61,7 +63,7 @@ shared! {
 }
 
 impl Reason {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Unclaimed,
         Self::Malformed,
         Self::FirewallDrop,
@@ -81,6 +83,7 @@ impl Reason {
         Self::RuleRedirect,
         Self::Fragment,
         Self::RuleMalformed,
+        Self::RuleUnmarked,
     ];
 
     /// Stable name for JSON rows and metrics.
@@ -105,6 +108,7 @@ impl Reason {
             Self::RuleRedirect => "rule_redirect",
             Self::Fragment => "fragment",
             Self::RuleMalformed => "rule_malformed",
+            Self::RuleUnmarked => "rule_unmarked",
         }
     }
 
@@ -126,7 +130,8 @@ impl Reason {
             | Self::RuleReject
             | Self::RuleRedirect
             | Self::Fragment
-            | Self::RuleMalformed => Some(Stage::Firewall),
+            | Self::RuleMalformed
+            | Self::RuleUnmarked => Some(Stage::Firewall),
             Self::RedirectPort
             | Self::RedirectReflect
             | Self::RedirectNotPlain

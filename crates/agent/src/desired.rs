@@ -155,6 +155,7 @@ fn merge(into: &mut Knob, from: &Knob) {
     into.stages |= from.stages;
     into.globals.extend(from.globals.iter().map(|(name, bytes)| (*name, bytes.clone())));
     into.watches_egress |= from.watches_egress;
+    into.marks |= from.marks;
 }
 
 /// The configuration's reader has checked the word.

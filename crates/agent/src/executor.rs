@@ -1,10 +1,11 @@
 //! Executes a plan, step by step, and goes all the way back when a step fails. A process that is killed between two steps
 //! leaves what [`recover`] makes whole: the old generation before `Commit`, the new one from there on.
 
-pub mod egress;
+pub mod classifier;
 
 use std::collections::BTreeMap;
 
+use abi::Direction;
 use engine::Mode;
 
 use crate::{
@@ -60,8 +61,8 @@ enum Undo<K: Kernel> {
     RemoveFile(String),
     Point(Option<String>),
     SwitchBack { link: K::Link, program: K::Program },
-    StopWatching(String),
-    WatchAsBefore { path: String, program: K::Program },
+    RemoveClassifier { direction: Direction, path: String },
+    SwitchClassifierBack { direction: Direction, path: String, program: K::Program },
 }
 
 struct Executor<'a, K: Kernel> {
@@ -74,8 +75,8 @@ struct Executor<'a, K: Kernel> {
     maps: Maps<K>,
     tables: BTreeMap<String, K::Table>,
     programs: BTreeMap<String, K::Program>,
-    /// Remembers what interfaces send.
-    egress: Option<K::Program>,
+    /// Programs beside those.
+    classifiers: BTreeMap<Direction, K::Program>,
     announcements: Vec<Announcement>,
     undo: Vec<Undo<K>>,
 }
@@ -98,7 +99,7 @@ pub fn execute<K: Kernel>(
         maps: Maps::<K>::new(),
         tables: BTreeMap::new(),
         programs: BTreeMap::new(),
-        egress: None,
+        classifiers: BTreeMap::new(),
         announcements: Vec::new(),
         undo: Vec::new(),
     };
@@ -184,24 +185,24 @@ impl<K: Kernel> Executor<'_, K> {
                 self.programs.insert(interface.clone(), loaded);
                 Ok(())
             }
-            Step::LoadEgress => {
-                let watching = |program: &&Program| program.knob.watches_egress;
-                let program = self.desired.programs.iter().find(watching).expect("the plan is made of it");
-                let loaded = self.kernel.load_egress(program, &self.maps)?;
-                self.kernel.pin_program(&loaded, &egress::program_path(generation))?;
-                self.egress = Some(loaded);
+            Step::LoadClassifier { direction } => {
+                let needs = |program: &&Program| program.knob.needs(*direction);
+                let program = self.desired.programs.iter().find(needs).expect("the plan is made of it");
+                let loaded = self.kernel.load_classifier(program, *direction, &self.maps)?;
+                self.kernel.pin_program(&loaded, &classifier::program_path(generation, *direction))?;
+                self.classifiers.insert(*direction, loaded);
                 Ok(())
             }
-            Step::AttachEgress { interface } => self.attach_egress(interface),
-            Step::SwitchEgress { interface } => self.switch_egress(interface),
-            Step::DetachEgress { interface } => {
+            Step::AttachClassifier { direction, interface } => self.attach_classifier(*direction, interface),
+            Step::SwitchClassifier { direction, interface } => self.switch_classifier(*direction, interface),
+            Step::DetachClassifier { direction, interface } => {
                 let is_served = self.desired.programs.iter().any(|program| program.interface == *interface);
-                // What could not be detached asks on.
+                // What could not be detached goes on needing it.
                 if !is_served && link_of(self.kernel, interface)?.is_some() {
                     return Ok(());
                 }
                 match self.kernel.ifindex(interface)? {
-                    Some(ifindex) => egress::detach(self.kernel, ifindex),
+                    Some(ifindex) => classifier::detach(self.kernel, *direction, ifindex),
                     None => Ok(()),
                 }
             }
@@ -276,23 +277,24 @@ impl<K: Kernel> Executor<'_, K> {
         Ok(())
     }
 
-    fn attach_egress(&mut self, interface: &str) -> Result<(), Error> {
+    fn attach_classifier(&mut self, direction: Direction, interface: &str) -> Result<(), Error> {
         // Where it has gone by now, its program's step says so.
         let Some(ifindex) = self.kernel.ifindex(interface)? else { return Ok(()) };
-        let path = egress::path(ifindex);
-        self.undo.push(Undo::StopWatching(path));
-        let program = self.egress.as_ref().expect("it was loaded before");
-        egress::attach(self.kernel, program, ifindex)
+        let path = classifier::path(direction, ifindex);
+        self.undo.push(Undo::RemoveClassifier { direction, path });
+        classifier::attach(self.kernel, &self.classifiers[&direction], direction, ifindex)
     }
 
-    fn switch_egress(&mut self, interface: &str) -> Result<(), Error> {
-        let Some(path) = egress::path_of(self.kernel, interface)? else { return Ok(()) };
+    fn switch_classifier(&mut self, direction: Direction, interface: &str) -> Result<(), Error> {
+        let Some(path) = classifier::path_of(self.kernel, direction, interface)? else { return Ok(()) };
         let former = match self.former {
-            Some(record) => self.kernel.open_program(&egress::program_path(record.generation))?,
+            Some(record) => {
+                self.kernel.open_program(&classifier::program_path(record.generation, direction))?
+            }
             None => None,
         };
-        self.kernel.switch_egress(&path, self.egress.as_ref().expect("it was loaded before"))?;
-        self.undo.extend(former.map(|program| Undo::WatchAsBefore { path, program }));
+        self.kernel.switch_classifier(&path, direction, &self.classifiers[&direction])?;
+        self.undo.extend(former.map(|program| Undo::SwitchClassifierBack { direction, path, program }));
         Ok(())
     }
 
@@ -306,13 +308,15 @@ impl<K: Kernel> Executor<'_, K> {
             if found != wanted {
                 return Err(Error::ReadBack { interface: interface.clone(), wanted, found });
             }
-            if let Some(egress) =
-                self.egress.as_ref().filter(|_| find(self.desired, interface).knob.watches_egress)
-            {
-                let wanted = self.kernel.program_id(egress)?;
-                let path = egress::path_of(self.kernel, interface)?;
-                let found =
-                    path.and_then(|path| self.kernel.egress_facts(&path)).map_or(0, |facts| facts.program_id);
+            let needed = find(self.desired, interface);
+            for (direction, classifier) in &self.classifiers {
+                if !needed.knob.needs(*direction) {
+                    continue;
+                }
+                let wanted = self.kernel.program_id(classifier)?;
+                let path = classifier::path_of(self.kernel, *direction, interface)?;
+                let facts = path.and_then(|path| self.kernel.classifier_facts(*direction, &path));
+                let found = facts.map_or(0, |facts| facts.program_id);
                 if found != wanted {
                     return Err(Error::ReadBack { interface: interface.clone(), wanted, found });
                 }
@@ -330,8 +334,12 @@ impl<K: Kernel> Executor<'_, K> {
                 Undo::Point(Some(target)) => self.kernel.point(CURRENT, &target),
                 Undo::Point(None) => self.kernel.remove(CURRENT),
                 Undo::SwitchBack { link, program } => self.kernel.switch(&link, &program),
-                Undo::StopWatching(path) => egress::remove(self.kernel, &path),
-                Undo::WatchAsBefore { path, program } => self.kernel.switch_egress(&path, &program),
+                Undo::RemoveClassifier { direction, path } => {
+                    classifier::remove(self.kernel, direction, &path)
+                }
+                Undo::SwitchClassifierBack { direction, path, program } => {
+                    self.kernel.switch_classifier(&path, direction, &program)
+                }
             };
             failures.extend(done.err().map(|error| error.to_string()));
         }
@@ -364,8 +372,8 @@ pub fn attach_later<K: Kernel>(
     let (pin, path) = (program_path(record.generation, program.slot), link_path(ifindex));
     let mut loaded = kernel.open_program(&pin)?.ok_or_else(|| missing(record.generation, &pin))?;
     kernel.remove(&path)?;
-    if program.knob.watches_egress {
-        egress::ensure(kernel, record.generation, &interface)?;
+    for direction in Direction::ALL.into_iter().filter(|direction| program.knob.needs(*direction)) {
+        classifier::ensure(kernel, record.generation, direction, &interface)?;
     }
     let attached = kernel.attach(program, &mut loaded, maps)?;
     kernel.pin_link(attached.link, &path)?;
@@ -456,7 +464,7 @@ fn finish<K: Kernel>(kernel: &mut K, record: Option<&Record>, interrupted: bool)
             kernel.switch(&link, &program)?;
         }
     }
-    egress::finish(kernel, record, &configured, interrupted)
+    classifier::finish(kernel, record, &configured, interrupted)
 }
 
 #[cfg(test)]

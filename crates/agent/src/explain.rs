@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use abi::{Action, Reason, Stage};
+use abi::{Action, Marked, Reason, Stage, layout::from_bytes};
 use engine::{Map, Program, TestRun};
 use policy::{Cidr, Contents, PrefixTable};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct Explanation {
     /// Bytes that the frame has afterwards, where it became longer or shorter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_length: Option<usize>,
+    /// What the kernel's packet is marked with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
 }
 
 /// What a stage said.
@@ -199,7 +202,7 @@ impl Explainer {
                 packet.len()
             )));
         }
-        let TestRun { action, frame, .. } = self.run(packet)?;
+        let TestRun { action, frame, metadata, .. } = self.run(packet)?;
         let mut seen = self.private.take()?;
         let action = Action::from_code(action);
         let reason = seen.reason(self.slot).unwrap_or_else(|| {
@@ -227,6 +230,7 @@ impl Explainer {
             steps,
             changed: changes(packet, &frame),
             new_length: (frame.len() != packet.len()).then_some(frame.len()),
+            mark: from_bytes::<Marked>(&metadata).map(|marked| marked.mark),
         })
     }
 
@@ -236,8 +240,10 @@ impl Explainer {
         {
             return Ok(run);
         }
-        // The interface has no XDP queue to pretend (a veth in generic mode), or is not there: as loopback would.
-        Ok(self.program.test_run(packet, 1)?)
+        // The interface has no XDP queue to pretend (a veth in generic mode), or is not there: as loopback would. Kernels before
+        // 5.14 take no context.
+        let run = self.program.test_run_on(packet, 0, 1);
+        Ok(run.or_else(|_| self.program.test_run(packet, 1))?)
     }
 
     fn has(&self, stage: Stage) -> bool {

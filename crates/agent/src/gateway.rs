@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use abi::Direction;
 use policy::{Problems, Sources};
 
 use self::load::Live;
@@ -226,8 +227,10 @@ impl Gateway {
         let all: BTreeSet<&String> =
             former.chain(desired.programs.iter().map(|program| &program.interface)).collect();
         for interface in all {
-            if executor::egress::path_of(&mut self.kernel, interface)?.is_some() {
-                present.watched.push(interface.clone());
+            for direction in Direction::ALL {
+                if executor::classifier::path_of(&mut self.kernel, direction, interface)?.is_some() {
+                    present.classified.push((direction, interface.clone()));
+                }
             }
         }
         for program in &desired.programs {

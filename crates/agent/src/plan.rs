@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use abi::Direction;
 use policy::Contents;
 
-use crate::{desired::Desired, record::Record};
+use crate::{
+    desired::{Desired, Program},
+    record::Record,
+};
 
 /// One step. Paths and names are of the generation that is being made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +37,14 @@ pub enum Step {
     Load {
         interface: String,
     },
-    /// Loads the program that remembers what interfaces send, and pins it.
-    LoadEgress,
-    /// What an interface sends is remembered from here on, before a program asks for it.
-    AttachEgress {
+    /// Loads the program that remembers what interfaces send, or that marks what comes in, and pins it.
+    LoadClassifier {
+        direction: Direction,
+    },
+    /// What an interface sends is remembered from here on, before a program asks for it; what comes in is marked as soon as a
+    /// program says so.
+    AttachClassifier {
+        direction: Direction,
         interface: String,
     },
     /// An interface without a program of ours gets one.
@@ -49,7 +57,8 @@ pub enum Step {
     WriteRecord,
     /// From here on the new generation is the one that is to be live; a killed process's successor goes on from here.
     Commit,
-    SwitchEgress {
+    SwitchClassifier {
+        direction: Direction,
         interface: String,
     },
     /// A frame meets the old program or the new one, and always one.
@@ -61,8 +70,9 @@ pub enum Step {
     Detach {
         interface: String,
     },
-    /// What an interface sends is not remembered any more.
-    DetachEgress {
+    /// What an interface sends is not remembered any more, or what comes in not marked.
+    DetachClassifier {
+        direction: Direction,
         interface: String,
     },
     /// The pins of the former generation.
@@ -82,12 +92,12 @@ pub struct Plan {
 /// Changes in tables that fit before one must be built anew; about a megabyte each.
 pub const HEADROOM: u32 = 1024;
 
-/// Which of the interfaces exist, which have a link of this gateway's already, and of which it sees what they send; by name.
+/// Which of the interfaces exist, which have a link of this gateway's already, and which a program beside it; by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Present {
     pub exists: Vec<String>,
     pub linked: Vec<String>,
-    pub watched: Vec<String>,
+    pub classified: Vec<(Direction, String)>,
 }
 
 /// Plans the way from the live generation to a new one.
@@ -121,27 +131,41 @@ pub fn plan(live: Option<&Record>, desired: &Desired, sizes: &MapSizes, present:
     for program in &desired.programs {
         steps.push(Step::Load { interface: program.interface.clone() });
     }
-    let watches = |interface: &String| {
-        desired.programs.iter().any(|program| program.interface == *interface && program.knob.watches_egress)
+    let needs = |direction: Direction, interface: &String| {
+        let is_it = |program: &&Program| program.interface == *interface;
+        desired.programs.iter().find(is_it).is_some_and(|program| program.knob.needs(direction))
     };
-    if desired.programs.iter().any(|program| program.knob.watches_egress) {
-        steps.push(Step::LoadEgress);
+    for direction in Direction::ALL {
+        if desired.programs.iter().any(|program| program.knob.needs(direction)) {
+            steps.push(Step::LoadClassifier { direction });
+        }
     }
     let exists = |interface: &String| present.exists.contains(interface);
-    let watched = |interface: &String| present.watched.contains(interface);
+    let classified = |direction: Direction, interface: &String| {
+        present.classified.iter().any(|(known, name)| *known == direction && name == interface)
+    };
     let linked = |interface: &String| present.linked.contains(interface);
     let interfaces = || desired.programs.iter().map(|program| &program.interface);
-    for interface in interfaces().filter(|name| exists(name) && watches(name) && !watched(name)) {
-        steps.push(Step::AttachEgress { interface: interface.clone() });
-    }
+    // Whether it has one already.
+    let classifiers = |has: bool| {
+        let of = move |direction| interfaces().map(move |interface| (direction, interface));
+        Direction::ALL.into_iter().flat_map(of).filter(move |(direction, name)| {
+            exists(name) && needs(*direction, name) && classified(*direction, name) == has
+        })
+    };
+    steps.extend(
+        classifiers(false)
+            .map(|(direction, interface)| Step::AttachClassifier { direction, interface: interface.clone() }),
+    );
     for interface in interfaces().filter(|name| exists(name) && !linked(name)) {
         steps.push(Step::Attach { interface: interface.clone() });
     }
     steps.extend(interfaces().map(|interface| Step::PinProgram { interface: interface.clone() }));
     steps.extend([Step::WriteRecord, Step::Commit]);
-    for interface in interfaces().filter(|name| exists(name) && watches(name) && watched(name)) {
-        steps.push(Step::SwitchEgress { interface: interface.clone() });
-    }
+    steps.extend(
+        classifiers(true)
+            .map(|(direction, interface)| Step::SwitchClassifier { direction, interface: interface.clone() }),
+    );
     for interface in interfaces().filter(|name| exists(name) && linked(name)) {
         steps.push(Step::Switch { interface: interface.clone() });
     }
@@ -151,9 +175,11 @@ pub fn plan(live: Option<&Record>, desired: &Desired, sizes: &MapSizes, present:
             steps.push(Step::Detach { interface: former.name.clone() });
         }
     }
-    // Only now does no program ask any more.
-    for interface in present.watched.iter().filter(|interface| !watches(interface)) {
-        steps.push(Step::DetachEgress { interface: interface.clone() });
+    // Only now does no program need it any more.
+    for (direction, interface) in
+        present.classified.iter().filter(|(direction, name)| !needs(*direction, name))
+    {
+        steps.push(Step::DetachClassifier { direction: *direction, interface: interface.clone() });
     }
     if let Some(record) = live {
         steps.push(Step::Retire { generation: record.generation });

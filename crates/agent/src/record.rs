@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use abi::Direction;
 use policy::{Slots, Subject};
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +52,22 @@ pub struct RecordedInterface {
     /// What it sends is remembered.
     #[serde(default)]
     pub watches_egress: bool,
+    /// It marks packets for the kernel.
+    #[serde(default)]
+    pub marks: bool,
     /// `None`: the interface was not there.
     #[serde(default)]
     pub attached: Option<RecordedAttachment>,
+}
+
+impl RecordedInterface {
+    /// As `Knob::needs`.
+    pub const fn needs(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Ingress => self.marks,
+            Direction::Egress => self.watches_egress,
+        }
+    }
 }
 
 /// A set, edits included.
@@ -109,6 +123,7 @@ impl Record {
             program: program.digest(),
             stages: program.knob.stages,
             watches_egress: program.knob.watches_egress,
+            marks: program.knob.marks,
             attached: None,
         };
         let names = |slots: &Slots| slots.iter().map(|(name, slot)| (name.into(), slot)).collect();

@@ -101,12 +101,18 @@ impl Session {
                 None => stops.push((stop, vec![interface])),
             }
         }
-        for (Stop { what, at }, names) in stops {
+        for (Stop { what, at, until_sent }, names) in stops {
             let ((client, from), (server, to)) = (self.client, self.server);
-            let message = format!(
-                "`{what}` cuts off the SSH session that this is run in: {client} port {from} to {server} port {to}, by {}",
-                names.join(", ")
-            );
+            let session = format!("{client} port {from} to {server} port {to}, by {}", names.join(", "));
+            // It sends what this command prints, or its end; whoever leaves then does not come back.
+            let message = if until_sent {
+                format!(
+                    "`{what}` lets no new SSH session in; the one that this is run in goes on by `established`, from the next \
+                     packet that this host sends: {session}"
+                )
+            } else {
+                format!("`{what}` cuts off the SSH session that this is run in: {session}")
+            };
             let hint = "accept it above, or use `senko apply --confirm 30s`, which rolls back unless it is confirmed";
             problems.warning(at, message, Some(hint.into()));
         }
@@ -114,7 +120,7 @@ impl Session {
 
     fn blocked(&self, edits: &Edits) -> Option<Stop> {
         let prefix = edits.blocks.keys().find(|prefix| prefix.contains(Cidr::host(self.client.0)))?;
-        Some(Stop { what: format!("senko block {prefix}"), at: None })
+        Some(Stop { what: format!("senko block {prefix}"), at: None, until_sent: false })
     }
 
     /// A packet of the client's. Addresses and ports are known; MAC addresses, tags, length and TTL are not, and are those of
@@ -183,7 +189,7 @@ mod tests {
         Session::parse(text).expect("four words")
     }
 
-    /// What is said of a session that comes by eth0, and the line it is said of.
+    /// What is said of a session that comes by eth0, and the line it is said of; behind `~` where it goes on nevertheless.
     fn said(session: &Session, text: &str, edits: &Edits) -> Vec<(String, Option<usize>)> {
         let text = format!("[[interface]]\nname = \"eth0\"\n[[interface]]\nname = \"eth1\"\n{text}");
         let files = Memory::new([("/senko.toml", text.as_str())]);
@@ -197,7 +203,9 @@ mod tests {
             .map(|problem| {
                 assert!(problem.hint.as_ref().is_some_and(|hint| hint.contains("--confirm")), "{problem:?}");
                 let what = problem.message.split('`').nth(1).expect("what stops it");
-                (what.to_owned(), problem.at.map(line))
+                let goes_on = problem.message.contains("no new SSH session");
+                assert_ne!(goes_on, problem.message.contains("cuts off"), "{problem:?}");
+                (format!("{}{what}", if goes_on { "~" } else { "" }), problem.at.map(line))
             })
             .collect()
     }
@@ -259,6 +267,38 @@ mod tests {
                 None,
             ),
             ("[counter]", None, None),
+            // What this host sends is remembered, so an open session goes on; a new one would not come in.
+            (
+                "[firewall]\ndefault = \"drop\"\nrules = [\"accept established\"]",
+                Some(("~default = \"drop\"", 6)),
+                Some(("~default = \"drop\"", 6)),
+            ),
+            (
+                "[firewall]\nrules = [\"drop tcp not established\"]",
+                Some(("~drop tcp not established", 6)),
+                Some(("~drop tcp not established", 6)),
+            ),
+            (
+                "[firewall]\ndefault = \"drop\"\nrules = [\"accept established\", \"accept ip tcp port 22\"]",
+                None,
+                Some(("~default = \"drop\"", 6)),
+            ),
+            // Above it, or not about it.
+            (
+                "[firewall]\nrules = [\"drop tcp port 22\", \"accept established\"]",
+                Some(("drop tcp port 22", 6)),
+                Some(("drop tcp port 22", 6)),
+            ),
+            (
+                "[firewall]\ndefault = \"drop\"\nrules = [\"accept udp established\"]",
+                Some(("default = \"drop\"", 6)),
+                Some(("default = \"drop\"", 6)),
+            ),
+            (
+                "[firewall]\nrules = [\"drop established\"]",
+                Some(("drop established", 6)),
+                Some(("drop established", 6)),
+            ),
         ] {
             let one = |found: Option<(&str, usize)>| -> Vec<(String, Option<usize>)> {
                 found.into_iter().map(|(what, line)| (what.to_owned(), Some(line))).collect()

@@ -5,7 +5,7 @@ use std::time::Instant;
 use classify::{
     Best, BoxRule, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Test, Verdict, first_match,
 };
-use rulesets::{Family, FiveTuple, first_match as model, rules, trace};
+use rulesets::{Family, FiveTuple, first_match as model, rules, shuffled, trace};
 
 fn boxed(rule: &FiveTuple, order: u32) -> BoxRule {
     let mut conditions = Vec::new();
@@ -34,18 +34,6 @@ fn best_order(forest: &Forest, key: &Key) -> u32 {
         best = first_match(&forest.arrays, Kind::V4.root(tree), key, Five::of(key), best);
     }
     best.order()
-}
-
-/// In another order: that of the rules would let neighbours share what the caches hold.
-fn shuffled(mut packets: Vec<[u32; 5]>) -> Vec<[u32; 5]> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    for at in (1..packets.len()).rev() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        packets.swap(at, (state % (at as u64 + 1)) as usize);
-    }
-    packets
 }
 
 fn main() {

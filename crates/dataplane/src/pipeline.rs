@@ -41,7 +41,11 @@ pub fn senko(ctx: XdpContext) -> u32 {
         // SAFETY: the helper wants nothing but a context; the engine sets the bit only where the kernel has it (5.18).
         unsafe { bpf_xdp_get_buff_len(ctx.ctx) }
     };
-    let (action, reason) = judge(&ctx, &mut frame, length, stages);
+    let (action, mut reason) = judge(&ctx, &mut frame, length, stages);
+    // The last that happens to the frame: whoever reads it from here on asks the context for it again.
+    if stages & Stage::Firewall.bit() != 0 && !firewall::mark_bpf::hand_on(&ctx, action == Action::Pass) {
+        reason = Reason::RuleUnmarked;
+    }
     if stages & (Stage::Firewall.bit() | Stage::Redirect.bit()) != 0 {
         count_reason(reason, length);
     }

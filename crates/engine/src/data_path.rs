@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use abi::{Action, stage::BESIDE};
+use abi::{Action, Direction, stage::BESIDE};
 
 use crate::{
     Attachment, Error, Globals, LoadChoices, Map, MapChoice, MapSpec, ObjectFile, Program, XdpLink,
@@ -65,20 +65,22 @@ pub fn load_program(
     loaded.programs.remove(PROGRAM).ok_or_else(|| Error::NoProgram(format!(" named `{PROGRAM}`")))
 }
 
-/// Loads the program that remembers what an interface sends.
-pub fn load_egress(globals: Globals, maps: &BTreeMap<String, Arc<Map>>) -> Result<Program, Error> {
+/// Loads the program that remembers what an interface sends, or that marks what comes in.
+pub fn load_classifier(
+    direction: Direction,
+    globals: Globals,
+    maps: &BTreeMap<String, Arc<Map>>,
+) -> Result<Program, Error> {
+    let name = direction.program();
     let choices = LoadChoices {
         globals,
         maps: reuse(maps).collect(),
-        programs: vec![EGRESS.into()],
+        programs: vec![name.into()],
         ..LoadChoices::default()
     };
     let mut loaded = ObjectFile::parse(OBJECT)?.load(&choices)?;
-    loaded.programs.remove(EGRESS).ok_or_else(|| Error::NoProgram(format!(" named `{EGRESS}`")))
+    loaded.programs.remove(name).ok_or_else(|| Error::NoProgram(format!(" named `{name}`")))
 }
-
-/// The egress program's name inside the object and to the kernel.
-pub const EGRESS: &str = "senko_egress";
 
 fn reuse(maps: &BTreeMap<String, Arc<Map>>) -> impl Iterator<Item = (String, MapChoice)> {
     let choice = |map: &Arc<Map>| MapChoice { reuse: Some(map.clone()), ..MapChoice::default() };

@@ -14,6 +14,8 @@ pub struct TestRun {
     pub action: u32,
     /// The frame afterwards.
     pub frame: Vec<u8>,
+    /// What the program put before it, where the run had a context.
+    pub metadata: Vec<u8>,
     /// Mean time of a run, nanoseconds.
     pub nanoseconds: u32,
 }
@@ -31,12 +33,20 @@ impl Program {
     }
 
     /// As [`test_run`](Self::test_run), as if interface `ifindex` of this network namespace had received the frame on its
-    /// first queue. A veth wants a program attached natively, or it has no XDP queue (`EINVAL`).
+    /// first queue (0: loopback); kernel 5.14. A veth wants a program attached natively, or it has no XDP queue (`EINVAL`).
     pub fn test_run_on(&self, frame: &[u8], ifindex: u32, repeat: u32) -> Result<TestRun, Error> {
         self.run_once(frame, Some(context(frame, ifindex)), repeat)
     }
 
-    fn run_once(&self, frame: &[u8], context: Option<[u32; 6]>, repeat: u32) -> Result<TestRun, Error> {
+    /// As [`test_run`](Self::test_run), of a frame that comes with metadata.
+    pub fn test_run_behind(&self, metadata: &[u8], frame: &[u8]) -> Result<TestRun, Error> {
+        let all = [metadata, frame].concat();
+        let mut context = context(&all, 0);
+        context[0] = metadata.len() as u32;
+        self.run_once(&all, Some(context), 1)
+    }
+
+    fn run_once(&self, frame: &[u8], mut context: Option<[u32; 6]>, repeat: u32) -> Result<TestRun, Error> {
         // Room for programs that grow the frame.
         let mut out = vec![0_u8; frame.len() + 512];
         let mut attr = Attr::new(80)
@@ -46,13 +56,17 @@ impl Program {
             .ptr(16, frame.as_ptr())
             .ptr(24, out.as_mut_ptr())
             .u32(32, repeat);
-        if let Some(context) = &context {
-            attr = attr.u32(40, size_of_val(context) as u32).ptr(48, context.as_ptr());
+        if let Some(context) = &mut context {
+            let size = size_of_val(context) as u32;
+            attr = attr.u32(40, size).u32(44, size).ptr(48, context.as_ptr()).ptr(56, context.as_mut_ptr());
         }
-        // SAFETY: both buffers and the context live through the call and their sizes are true.
+        // SAFETY: both buffers and the context live through the call and their sizes are true. The kernel reads the context
+        // before it writes it.
         unsafe { bpf(Command::ProgTestRun, &mut attr) }.map_err(Error::system("test run"))?;
         out.truncate(attr.get_u32(12) as usize);
-        Ok(TestRun { action: attr.get_u32(4), frame: out, nanoseconds: attr.get_u32(36) })
+        // The kernel writes metadata and frame, and the context says where the frame begins.
+        let frame = out.split_off(context.map_or(0, |[data, ..]| data as usize).min(out.len()));
+        Ok(TestRun { action: attr.get_u32(4), frame, metadata: out, nanoseconds: attr.get_u32(36) })
     }
 
     /// Runs the program on `frames` copies of `frame` as if interface `ifindex` had received them, and lets what it

@@ -6,7 +6,7 @@ mod kernel;
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use abi::{Action, Reason, Step};
+use abi::{Action, Marked, Reason, Step, layout::bytes_of};
 use firewall::{
     config::Firewall,
     rule::model::{self, Fragments, Model},
@@ -14,6 +14,7 @@ use firewall::{
 use policy::Slots;
 use proptest::prelude::*;
 use testkit::{
+    frames,
     rule_cases::{Coming, cases, edges, stories},
     rules::{Arrival, INTERFACES, SETS, section, traffic},
     sections::Scene,
@@ -48,15 +49,15 @@ impl Both {
     }
 
     /// What the model says; time stands still, since limits in these tests are by the hour.
-    fn expected(&mut self, frame: &[u8], interface: &str) -> (Action, Reason, bool) {
+    fn expected(&mut self, frame: &[u8], interface: &str) -> (Action, Reason, bool, Option<u32>) {
         let judgement = self.model.judge(frame, interface, 1_000_000_000);
         let (action, reason) = verdict(judgement.step);
-        (action, reason, judgement.told)
+        (action, reason, judgement.told, judgement.mark)
     }
 
     /// What both say.
     #[track_caller]
-    fn judge(&mut self, what: &str, (frame, interface): &Coming) -> (Action, Reason, bool) {
+    fn judge(&mut self, what: &str, (frame, interface): &Coming) -> (Action, Reason, bool, Option<u32>) {
         let expected = self.expected(frame, interface);
         let found = self.kernel.judge(frame, interface);
         assert_eq!(found, expected, "{what}: {frame:02x?}: kernel and model");
@@ -85,11 +86,23 @@ fn every_condition_hits_misses_is_guarded_and_counts() {
         let mut both = Both::of(&[case.rule], "first-only", "accept");
         for hit in &case.hits {
             let found = both.judge(case.rule, hit);
-            assert_eq!(found, (Action::Drop, Reason::RuleDrop, false), "{}: hit {:02x?}", case.rule, hit.0);
+            assert_eq!(
+                found,
+                (Action::Drop, Reason::RuleDrop, false, None),
+                "{}: hit {:02x?}",
+                case.rule,
+                hit.0
+            );
         }
         for other in case.misses.iter().chain(&case.guards) {
             let found = both.judge(case.rule, other);
-            assert_eq!(found, (Action::Pass, Reason::Unclaimed, false), "{}: {:02x?}", case.rule, other.0);
+            assert_eq!(
+                found,
+                (Action::Pass, Reason::Unclaimed, false, None),
+                "{}: {:02x?}",
+                case.rule,
+                other.0
+            );
         }
         let expected = [(case.rule, case.hits.len() as u64)];
         both.counts(case.rule, if case.hits.is_empty() { &[] } else { &expected });
@@ -101,13 +114,14 @@ fn every_action_does_what_it_says() {
     for story in stories() {
         let what = story.rules.join("; ");
         let mut both = Both::of(story.rules, story.fragments, story.default);
-        let mut told = 0;
+        let (mut told, mut marks) = (0, Vec::new());
         for (frame, action, reason) in story.frames {
             let found = both.judge(&what, &(frame.clone(), "eth0"));
             assert_eq!((found.0, found.1), (action, reason), "{what}: {frame:02x?}");
             told += usize::from(found.2);
+            marks.extend(found.3);
         }
-        assert_eq!(told, story.told, "{what}");
+        assert_eq!((told, &marks[..]), (story.told, story.marks), "{what}");
         both.counts(&what, story.counts);
     }
 }
@@ -117,7 +131,7 @@ fn headers_in_front_hide_nothing() {
     let mut both = Both::of(&["drop udp dport 53"], "first-only", "accept");
     let mut dropped = 0;
     for edge in edges() {
-        let (action, reason, _) = both.judge(edge.name, &(edge.frame.clone(), "eth0"));
+        let (action, reason, ..) = both.judge(edge.name, &(edge.frame.clone(), "eth0"));
         let expected = match (edge.is_dropped, edge.is_malformed) {
             (false, _) => (Action::Pass, Reason::Unclaimed),
             (true, false) => (Action::Drop, Reason::RuleDrop),
@@ -141,10 +155,10 @@ fn random_rules_agree() {
             let by_the_hour = |text: &String| text.replace("90/m", "2/h").replace("200/s", "4/h burst 3");
             let rules: Vec<String> = rules.iter().map(by_the_hour).filter(sound).collect();
             let default = if default_drop { "drop" } else { "accept" };
-            let Some(mut both) = Both::new(&rules, Fragments::ALL[fragments], default) else { return Ok(()) };
             if rules.is_empty() {
                 return Ok(());
             }
+            let Some(mut both) = Both::new(&rules, Fragments::ALL[fragments], default) else { return Ok(()) };
             *lists.borrow_mut() += 1;
             for Arrival { frame, interface, .. } in &frames {
                 let expected = both.expected(frame, interface);
@@ -163,6 +177,7 @@ fn random_rules_agree() {
         Reason::Unclaimed,
         Reason::RuleDrop,
         Reason::RuleLimit,
+        Reason::RuleReject,
         Reason::RuleRedirect,
         Reason::RuleMalformed,
         Reason::Fragment,
@@ -171,4 +186,37 @@ fn random_rules_agree() {
         assert!(reasons.contains_key(&reason), "{reason:?}: {reasons:?}");
     }
     assert!(lists.into_inner() > 15);
+}
+
+/// A driver that takes no metadata refuses as one does whose frame has no room before it.
+#[test]
+fn a_mark_without_room_is_counted_and_the_packet_passes() {
+    let both = Both::of(&["mark 7 tcp port 80", "drop tcp port 81"], "first-only", "accept");
+    let syn = |port: u16| {
+        let tcp = frames::tcp(4000, port, 2, b"");
+        let ip = frames::Ipv4 {
+            source: [10, 0, 0, 1].into(),
+            destination: [10, 0, 0, 2].into(),
+            protocol: 6,
+            ttl: 64,
+            fragment: 0,
+            options: Vec::new(),
+        };
+        frames::ethernet(&[], 0x0800, &frames::ipv4(&ip, &tcp))
+    };
+    // `XDP_PACKET_HEADROOM` less `struct xdp_frame`, or what kernels before 6.16 take at most.
+    let most =
+        [216, 32].into_iter().find(|most| both.kernel.judge_behind(&vec![0; *most], &syn(9)).is_some());
+    let full = vec![0; most.expect("one is taken")];
+    let found = both.kernel.judge_behind(&full, &syn(80)).expect("test run");
+    assert_eq!(found, (Action::Pass, Reason::RuleUnmarked, full.clone()));
+    for (port, action, reason) in [(81, Action::Drop, Reason::RuleDrop), (9, Action::Pass, Reason::Unclaimed)]
+    {
+        let found = both.kernel.judge_behind(&full, &syn(port)).expect("test run");
+        assert_eq!(found, (action, reason, full.clone()));
+    }
+    // With room, before what stands there already.
+    let found = both.kernel.judge_behind(&[9; 8], &syn(80)).expect("test run");
+    let marked = Marked { key: abi::mark::KEY as u32, mark: 7 };
+    assert_eq!(found, (Action::Pass, Reason::Unclaimed, [bytes_of(&marked), &[9; 8]].concat()));
 }

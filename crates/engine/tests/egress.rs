@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use abi::Stage;
+use abi::{Direction, Stage};
 use classify::{Key, WORDS};
 use engine::{Globals, Map, data_path};
 use firewall::{
@@ -91,7 +91,8 @@ fn the_kernel_remembers_and_knows_what_the_host_does() {
         globals.set_bytes(name, bytes.clone());
     }
     globals.set("FLOW_MASK", BUCKETS - 1).set("STAGES", Stage::Firewall.bit());
-    let egress = data_path::load_egress(globals.clone(), &maps).unwrap_or_else(|error| panic!("{error:?}"));
+    let egress = data_path::load_classifier(Direction::Egress, globals.clone(), &maps)
+        .unwrap_or_else(|error| panic!("{error:?}"));
     let program = data_path::load_program(globals, false, &maps).unwrap_or_else(|error| panic!("{error:?}"));
     eprintln!("egress: {:?} instructions", egress.verified_instructions());
     eprintln!("rules with established: {:?} instructions", program.verified_instructions());

@@ -47,7 +47,7 @@ fn compare(scene: &Scene, case: &Case, seed: u64) -> Found {
             Step::Done(action, reason) => (action, reason),
         };
         let found = kernel.judge(frame, interface);
-        if found != (action, reason, expected.told) {
+        if found != (action, reason, expected.told, expected.mark) {
             return Found::Differs(format!("the kernel says {found:?}, the list {expected:?}"));
         }
     }

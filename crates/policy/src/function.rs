@@ -97,6 +97,8 @@ pub struct Stop {
     /// `drop tcp port 22`, as it is written.
     pub what: String,
     pub at: Option<Span>,
+    /// Not any more once this host has sent a packet of the same flow.
+    pub until_sent: bool,
 }
 
 /// The value of one prefix in one table.

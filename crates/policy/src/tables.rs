@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use abi::{Shared, layout::bytes_of};
+use abi::{Direction, Shared, layout::bytes_of};
 use prefix::{PrefixV4, PrefixV6};
 
 use crate::source::Span;
@@ -42,6 +42,8 @@ pub struct Knob {
     pub globals: BTreeMap<&'static str, Vec<u8>>,
     /// What the interface sends is to be remembered.
     pub watches_egress: bool,
+    /// The program marks packets for the kernel.
+    pub marks: bool,
 }
 
 impl Knob {
@@ -55,6 +57,15 @@ impl Knob {
         self.stages |= other.stages;
         self.globals.extend(other.globals);
         self.watches_egress |= other.watches_egress;
+        self.marks |= other.marks;
+    }
+
+    /// Whether the interface's program does its work with a classifier beside it.
+    pub const fn needs(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Ingress => self.marks,
+            Direction::Egress => self.watches_egress,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ use std::{fmt::Write as _, net::Ipv4Addr};
 
 pub use generate::rules;
 pub use statistics::{Statistics, statistics};
-pub use trace::{first_match, trace};
+pub use trace::{first_match, shuffled, trace};
 
 /// An IPv4 prefix: the address in host order with its host bits 0, and the length.
 pub type Prefix = (u32, u8);

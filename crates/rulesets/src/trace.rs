@@ -10,6 +10,15 @@ pub fn first_match(rules: &[FiveTuple], packet: &[u32; 5]) -> Option<usize> {
     rules.iter().position(|rule| rule.matches(packet))
 }
 
+/// In another order, always the same: that of the rules would let neighbours share what the caches hold.
+pub fn shuffled(mut packets: Vec<[u32; 5]>) -> Vec<[u32; 5]> {
+    let mut dice = Dice::new(0, STREAM + 1);
+    for at in (1..packets.len()).rev() {
+        packets.swap(at, dice.below(at + 1));
+    }
+    packets
+}
+
 /// Packets (source, destination, source port, destination port, protocol), each from the box of a rule. All rules have
 /// their turn before one has its second.
 ///

@@ -203,7 +203,8 @@ fn action() -> impl Strategy<Value = String> {
     );
     prop_oneof![
         7 => logged.prop_map(|(log, action)| format!("{log}{action}")),
-        1 => select(vec!["count a", "count b", "log", "log 1/2"]).prop_map(str::to_owned),
+        1 => select(vec!["count a", "mark 1", "mark 0xfffffffe", "log", "log 1/2"]).prop_map(str::to_owned),
+        1 => Just("reject".to_owned()),
         2 => rate.prop_map(|(rate, key)| format!("limit {rate}{key}")),
     ]
 }

@@ -16,11 +16,11 @@ const MAPS: [&str; 5] = ["EVENTS", "EVENT_CLOCK", "FIREWALL_LINES_V4", "FIREWALL
 
 /// A configuration of these interfaces that drops one prefix.
 fn desired(interfaces: &[&str], dropped: u32, former: Option<&Record>) -> Desired {
-    watching(interfaces, dropped, false, former)
+    needing(interfaces, dropped, &[], former)
 }
 
-/// The same, and what they send is remembered or not.
-fn watching(interfaces: &[&str], dropped: u32, watches_egress: bool, former: Option<&Record>) -> Desired {
+/// The same, with programs beside those of the interfaces.
+fn needing(interfaces: &[&str], dropped: u32, directions: &[Direction], former: Option<&Record>) -> Desired {
     let mut sources = Sources::default();
     let source = sources.add("senko.toml", String::new());
     let at = policy::Span { source, start: 0, end: 0 };
@@ -32,7 +32,12 @@ fn watching(interfaces: &[&str], dropped: u32, watches_egress: bool, former: Opt
     let world = World { interfaces: &interfaces, sets: &sets, addresses: &[] };
     let list = [(PrefixV4::new(dropped, 32).expect("a host"), 1)].into();
     let table = Contents::Prefixes(PrefixTable::V4 { lines: "FIREWALL_LINES_V4", list });
-    let everywhere = Knob { stages: abi::Stage::Firewall.bit(), watches_egress, ..Knob::default() };
+    let everywhere = Knob {
+        stages: abi::Stage::Firewall.bit(),
+        watches_egress: directions.contains(&Direction::Egress),
+        marks: directions.contains(&Direction::Ingress),
+        ..Knob::default()
+    };
     let extra =
         Tables { everywhere, maps: BTreeMap::from([("FIREWALL_NODES_V4", table)]), ..Tables::default() };
     desired::compile(&[], &world, extra, slots)
@@ -52,8 +57,10 @@ fn apply(kernel: &mut Fake, desired: &Desired, live: Option<&Record>) -> Result<
         }
     }
     for interface in present.exists.clone() {
-        if egress::path_of(kernel, &interface)?.is_some() {
-            present.watched.push(interface);
+        for direction in Direction::ALL {
+            if classifier::path_of(kernel, direction, &interface)?.is_some() {
+                present.classified.push((direction, interface.clone()));
+            }
         }
     }
     let plan = plan::plan(live, desired, &sizes, &present);
@@ -61,29 +68,41 @@ fn apply(kernel: &mut Fake, desired: &Desired, live: Option<&Record>) -> Result<
     Ok(executed.record)
 }
 
-/// Interfaces, and whether what they send is remembered.
-type State = (Vec<&'static str>, bool);
+/// Interfaces, and what they have beside their programs.
+type State = (Vec<&'static str>, &'static [Direction]);
 
-/// The changes that are tried: from nothing, a rule, interfaces that come and go, with what is sent remembered and not.
+const NONE: &[Direction] = &[];
+const WATCHES: &[Direction] = &[Direction::Egress];
+const MARKS: &[Direction] = &[Direction::Ingress];
+const BOTH: &[Direction] = &Direction::ALL;
+
+/// The changes that are tried: from nothing, a rule, interfaces that come and go, with programs beside theirs and without.
 fn changes() -> Vec<(&'static str, State, State)> {
+    let both = || vec!["a", "b"];
     vec![
-        ("first", (vec![], false), (vec!["a", "b"], false)),
-        ("first, watching", (vec![], false), (vec!["a", "b"], true)),
-        ("rule", (vec!["a", "b"], false), (vec!["a", "b"], false)),
-        ("rule, watching", (vec!["a", "b"], true), (vec!["a", "b"], true)),
-        ("watches", (vec!["a", "b"], false), (vec!["a", "b"], true)),
-        ("watches no more", (vec!["a", "b"], true), (vec!["a", "b"], false)),
-        ("more", (vec!["a"], true), (vec!["a", "b"], true)),
-        ("fewer", (vec!["a", "b"], true), (vec!["b"], true)),
-        ("missing", (vec!["a"], false), (vec!["a", "gone"], true)),
+        ("first", (vec![], NONE), (both(), NONE)),
+        ("first, watching", (vec![], NONE), (both(), WATCHES)),
+        ("first, marking", (vec![], NONE), (both(), MARKS)),
+        ("rule", (both(), NONE), (both(), NONE)),
+        ("rule, watching", (both(), WATCHES), (both(), WATCHES)),
+        ("rule, watching and marking", (both(), BOTH), (both(), BOTH)),
+        ("watches", (both(), NONE), (both(), WATCHES)),
+        ("watches no more", (both(), WATCHES), (both(), NONE)),
+        ("marks as well", (both(), WATCHES), (both(), BOTH)),
+        ("marks no more", (both(), BOTH), (both(), WATCHES)),
+        ("marks instead", (both(), WATCHES), (both(), MARKS)),
+        ("more", (vec!["a"], WATCHES), (both(), WATCHES)),
+        ("fewer", (both(), BOTH), (vec!["b"], BOTH)),
+        ("missing", (vec!["a"], NONE), (vec!["a", "gone"], BOTH)),
     ]
 }
 
 /// A kernel with the old configuration live.
-fn before((old, watches): &State) -> (Fake, Option<Record>) {
+fn before((old, directions): &State) -> (Fake, Option<Record>) {
     let mut kernel = Fake::with(&["a", "b"], &MAPS);
-    let record = (!old.is_empty())
-        .then(|| apply(&mut kernel, &watching(old, 1, *watches, None), None).expect("the first apply works"));
+    let record = (!old.is_empty()).then(|| {
+        apply(&mut kernel, &needing(old, 1, directions, None), None).expect("the first apply works")
+    });
     kernel.operations = 0;
     (kernel, record)
 }
@@ -94,8 +113,8 @@ fn guard(kernel: &mut Fake, (old, _): &State, (new, _): &State) {
     kernel.guarded = both.filter_map(|name| kernel.interfaces.get(*name).copied()).collect();
 }
 
-fn to((interfaces, watches): &State, live: Option<&Record>) -> Desired {
-    watching(interfaces, 2, *watches, live)
+fn to((interfaces, directions): &State, live: Option<&Record>) -> Desired {
+    needing(interfaces, 2, directions, live)
 }
 
 #[test]
@@ -166,16 +185,16 @@ fn a_process_killed_at_any_operation_leaves_the_old_or_the_new() {
 
 #[test]
 fn a_killed_recovery_is_recovered_from() {
-    let (mut kernel, live) = before(&(vec!["a", "b"], true));
-    apply(&mut kernel, &watching(&["a", "b"], 2, true, live.as_ref()), live.as_ref())
+    let (mut kernel, live) = before(&(vec!["a", "b"], BOTH));
+    apply(&mut kernel, &needing(&["a", "b"], 2, BOTH, live.as_ref()), live.as_ref())
         .expect("it works undisturbed");
     let (operations, after) = (kernel.operations, kernel.visible());
     for killed in 0..operations {
         for again in 0..8 {
-            let (mut kernel, live) = before(&(vec!["a", "b"], true));
+            let (mut kernel, live) = before(&(vec!["a", "b"], BOTH));
             let untouched = kernel.visible();
             kernel.fate = Fate::KilledAfter(killed);
-            let _ = apply(&mut kernel, &watching(&["a", "b"], 2, true, live.as_ref()), live.as_ref());
+            let _ = apply(&mut kernel, &needing(&["a", "b"], 2, BOTH, live.as_ref()), live.as_ref());
             kernel.restart();
             kernel.fate = Fate::KilledAfter(again);
             let _ = recover(&mut kernel);
@@ -196,7 +215,7 @@ fn another_layout_is_refused() {
 
 #[test]
 fn what_is_unchanged_is_shared() {
-    let (mut kernel, live) = before(&(vec!["a"], false));
+    let (mut kernel, live) = before(&(vec!["a"], NONE));
     let live = live.expect("it is live");
     let next = apply(&mut kernel, &desired(&["a", "b"], 1, Some(&live)), Some(&live)).expect("it works");
     assert_eq!(next.maps, live.maps);

@@ -1,5 +1,6 @@
 //! Interfaces that come, go, are renamed or move to another namespace while the gateway is live.
 
+use abi::Direction;
 use policy::Contents;
 
 use super::{Gateway, load};
@@ -25,9 +26,12 @@ impl Gateway {
     pub fn reconcile(&mut self) -> Result<Vec<Announcement>, Error> {
         let Some(record) = self.record.clone() else { return Ok(Vec::new()) };
         executor::release(&mut self.kernel, &record)?;
-        for interface in record.interfaces.iter().filter(|interface| interface.watches_egress) {
-            if executor::link_of(&mut self.kernel, &interface.name)?.is_some() {
-                executor::egress::ensure(&mut self.kernel, record.generation, &interface.name)?;
+        for interface in &record.interfaces {
+            for direction in Direction::ALL.into_iter().filter(|direction| interface.needs(*direction)) {
+                if executor::link_of(&mut self.kernel, &interface.name)?.is_some() {
+                    let generation = record.generation;
+                    executor::classifier::ensure(&mut self.kernel, generation, direction, &interface.name)?;
+                }
             }
         }
         let mut missing = Vec::new();

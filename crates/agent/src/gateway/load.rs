@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use firewall::ruled::BUCKET_SEED;
+use firewall::ruled::{BUCKET_SEED, MARK_KEY};
 use policy::{Contents, Slots, Tables};
 
 use super::{Gateway, slots_of};
@@ -60,6 +60,7 @@ pub fn compile(config: &mut Config, edits: &Edits, live: Option<&Record>, addres
         config.sections.iter().map(|(function, valid)| (function.name(), valid.as_ref())).collect();
     let mut desired = desired::compile(&sections, &world, blocks, slots);
     desired.set_everywhere(BUCKET_SEED, secret::of_this_boot());
+    desired.set_everywhere(MARK_KEY, secret::of_this_gateway());
     desired
 }
 

@@ -8,10 +8,11 @@ use std::{
     rc::Rc,
 };
 
+use abi::Direction;
 use engine::Mode;
 use policy::{Cidr, Contents, PrefixTable};
 
-use super::{Attached, EgressFacts, Kernel, LinkFacts, Maps, Table};
+use super::{Attached, ClassifierFacts, Kernel, LinkFacts, Maps, Table};
 use crate::{desired::Program, error::Error};
 
 type Values = Rc<RefCell<BTreeMap<Cidr, u32>>>;
@@ -23,7 +24,7 @@ enum Pin {
     Map(u32),
     Program(u32),
     Link(u32),
-    Egress,
+    Classifier,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +59,10 @@ pub struct Fake {
     /// What each program was told, and the maps it reads.
     programs: BTreeMap<u32, (String, Vec<u32>)>,
     links: BTreeMap<u32, Link>,
-    /// Programs that ask for what was sent.
-    asking: BTreeSet<u32>,
-    /// Programs that see what interfaces send, by their pins.
-    egress: BTreeMap<String, Link>,
+    /// Programs that do their work with others beside them.
+    needing: BTreeSet<(Direction, u32)>,
+    /// Those others, by their pins.
+    classifiers: BTreeMap<String, (Direction, Link)>,
     /// Interfaces that must not be without a program at any moment.
     pub guarded: BTreeSet<u32>,
     zeroed: Vec<u32>,
@@ -77,8 +78,8 @@ pub struct Visible {
     files: BTreeMap<String, Vec<u8>>,
     /// By interface: what its program was told, and the contents of the maps it reads.
     hooks: BTreeMap<u32, (String, Vec<MapContents>)>,
-    /// The same of what sees what it sends.
-    egress: BTreeMap<u32, (String, Vec<MapContents>)>,
+    /// The same of the programs beside it.
+    classifiers: BTreeMap<(Direction, u32), (String, Vec<MapContents>)>,
 }
 
 impl Visible {
@@ -128,7 +129,7 @@ impl Fake {
                 Pin::Map(id) => format!("map {}", self.maps[id].0),
                 Pin::Program(id) => format!("program {}", self.programs[id].0),
                 Pin::Link(id) => format!("link of {}", self.links[id].ifindex),
-                Pin::Egress => "egress".into(),
+                Pin::Classifier => "classifier".into(),
             };
             (path.clone(), what)
         });
@@ -136,7 +137,11 @@ impl Fake {
             pins: pins.collect(),
             files: self.files.clone(),
             hooks: self.links.values().map(|link| (link.ifindex, told(link.program))).collect(),
-            egress: self.egress.values().map(|link| (link.ifindex, told(link.program))).collect(),
+            classifiers: self
+                .classifiers
+                .values()
+                .map(|(direction, link)| ((*direction, link.ifindex), told(link.program)))
+                .collect(),
         }
     }
 
@@ -165,9 +170,12 @@ impl Fake {
     }
 
     fn check(&self) {
-        for link in self.links.values().filter(|link| self.asking.contains(&link.program)) {
-            let is_seen = self.egress.values().any(|other| other.ifindex == link.ifindex);
-            assert!(is_seen, "interface {}: what it sends is asked for, and nobody sees it", link.ifindex);
+        for (direction, program) in &self.needing {
+            for link in self.links.values().filter(|link| link.program == *program) {
+                let mut others = self.classifiers.values();
+                let has = others.any(|(known, other)| known == direction && other.ifindex == link.ifindex);
+                assert!(has, "interface {}: its program needs one on {}", link.ifindex, direction.name());
+            }
         }
         for ifindex in &self.guarded {
             let hooked = self.links.values().filter(|link| link.ifindex == *ifindex).count();
@@ -249,37 +257,54 @@ impl Kernel for Fake {
         self.begin("load")?;
         let id = self.id();
         self.programs.insert(id, (program.digest(), maps.values().copied().collect()));
-        if program.knob.watches_egress {
-            self.asking.insert(id);
-        }
+        self.needing.extend(
+            Direction::ALL
+                .into_iter()
+                .filter(|direction| program.knob.needs(*direction))
+                .map(|direction| (direction, id)),
+        );
         Ok(id)
     }
 
-    fn load_egress(&mut self, program: &Program, maps: &Maps<Self>) -> Result<u32, Error> {
-        self.begin("load egress")?;
+    fn load_classifier(
+        &mut self,
+        program: &Program,
+        direction: Direction,
+        maps: &Maps<Self>,
+    ) -> Result<u32, Error> {
+        self.begin("load a classifier")?;
         let id = self.id();
-        let told = format!("egress of {}", program.digest());
+        let told = format!("{} of {}", direction.name(), program.digest());
         self.programs.insert(id, (told, maps.values().copied().collect()));
         Ok(id)
     }
 
-    fn attach_egress(&mut self, program: &u32, ifindex: u32, path: &str) -> Result<(), Error> {
-        self.begin("attach egress")?;
-        self.pin(path, Pin::Egress)?;
-        self.egress.insert(path.into(), Link { ifindex, program: *program });
+    fn attach_classifier(
+        &mut self,
+        program: &u32,
+        direction: Direction,
+        ifindex: u32,
+        path: &str,
+    ) -> Result<(), Error> {
+        self.begin("attach a classifier")?;
+        self.pin(path, Pin::Classifier)?;
+        self.classifiers.insert(path.into(), (direction, Link { ifindex, program: *program }));
         Ok(())
     }
 
-    fn switch_egress(&mut self, path: &str, program: &u32) -> Result<(), Error> {
-        self.begin("switch egress")?;
-        self.egress.get_mut(path).expect("a pin that was looked at").program = *program;
+    fn switch_classifier(&mut self, path: &str, direction: Direction, program: &u32) -> Result<(), Error> {
+        self.begin("switch a classifier")?;
+        let (known, link) = self.classifiers.get_mut(path).expect("a pin that was looked at");
+        assert_eq!(*known, direction, "{path}");
+        link.program = *program;
         Ok(())
     }
 
-    fn egress_facts(&mut self, path: &str) -> Option<EgressFacts> {
-        let Link { ifindex, program } = *self.egress.get(path)?;
+    fn classifier_facts(&mut self, direction: Direction, path: &str) -> Option<ClassifierFacts> {
+        let (known, Link { ifindex, program }) = *self.classifiers.get(path)?;
+        assert_eq!(known, direction, "{path}");
         let exists = self.interfaces.values().any(|known| *known == ifindex);
-        Some(EgressFacts { ifindex: if exists { ifindex } else { 0 }, program_id: program })
+        Some(ClassifierFacts { ifindex: if exists { ifindex } else { 0 }, program_id: program })
     }
 
     fn program_id(&self, program: &u32) -> Result<u32, Error> {
@@ -383,7 +408,7 @@ impl Kernel for Fake {
         for name in gone {
             match self.pins.remove(&name) {
                 Some(Pin::Link(id)) => drop(self.links.remove(&id)),
-                Some(Pin::Egress) => drop(self.egress.remove(&name)),
+                Some(Pin::Classifier) => drop(self.classifiers.remove(&name)),
                 _ => {}
             }
         }

@@ -8,6 +8,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use abi::Direction;
 use engine::Mode;
 use policy::Contents;
 
@@ -15,7 +16,7 @@ pub use self::{
     real::{Real, fill, write_whole},
     table::{HostTable, Table},
 };
-pub use engine::egress::Facts as EgressFacts;
+pub use engine::classifier::Facts as ClassifierFacts;
 
 use crate::{desired::Program, error::Error};
 
@@ -85,13 +86,29 @@ pub trait Kernel {
     fn switch(&mut self, link: &Self::Link, program: &Self::Program) -> Result<(), Error>;
     fn link_facts(&self, link: &Self::Link) -> Option<LinkFacts>;
 
-    /// Loads the program that remembers what interfaces send, as one of them is told.
-    fn load_egress(&mut self, program: &Program, maps: &Maps<Self>) -> Result<Self::Program, Error>;
-    /// Lets it see what an interface sends, by a pin whose name is the interface's number.
-    fn attach_egress(&mut self, program: &Self::Program, ifindex: u32, path: &str) -> Result<(), Error>;
-    fn switch_egress(&mut self, path: &str, program: &Self::Program) -> Result<(), Error>;
-    /// `None`: nothing sees what an interface sends by this pin.
-    fn egress_facts(&mut self, path: &str) -> Option<EgressFacts>;
+    /// Loads a program beside those of interfaces, as one of them is told.
+    fn load_classifier(
+        &mut self,
+        program: &Program,
+        direction: Direction,
+        maps: &Maps<Self>,
+    ) -> Result<Self::Program, Error>;
+    /// Lets it see what an interface sends or receives, by a pin whose name is the interface's number.
+    fn attach_classifier(
+        &mut self,
+        program: &Self::Program,
+        direction: Direction,
+        ifindex: u32,
+        path: &str,
+    ) -> Result<(), Error>;
+    fn switch_classifier(
+        &mut self,
+        path: &str,
+        direction: Direction,
+        program: &Self::Program,
+    ) -> Result<(), Error>;
+    /// `None`: nothing lives by this pin.
+    fn classifier_facts(&mut self, direction: Direction, path: &str) -> Option<ClassifierFacts>;
 
     /// The index of an interface, if there is one of this name.
     fn ifindex(&mut self, interface: &str) -> Result<Option<u32>, Error>;

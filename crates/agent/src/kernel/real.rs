@@ -9,11 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Map, Mode, data_path, data_path::PinnedLink, egress};
+use abi::Direction;
+use engine::{Map, Mode, classifier, data_path, data_path::PinnedLink};
 use policy::{Contents, PrefixTable};
 use prefix::{LineV4, LineV6, Node, TableV4, TableV6};
 
-use super::{Attached, EgressFacts, HostTable, Kernel, LinkFacts, Maps};
+use super::{Attached, ClassifierFacts, HostTable, Kernel, LinkFacts, Maps};
 use crate::{
     desired::Program,
     error::Error,
@@ -30,8 +31,6 @@ pub struct Real {
 
 /// The directory of the links' pins.
 const LINKS: &str = "links";
-/// That of the programs that see what is sent.
-const EGRESS: &str = "egress";
 
 /// The variable that says after how many operations a process kills itself as `kill -9` would.
 const KILL_AFTER: &str = "SENKO_TEST_KILL_AFTER";
@@ -230,23 +229,39 @@ impl Kernel for Real {
         Some(LinkFacts { id: facts.id, ifindex: facts.ifindex, program_id: facts.program_id })
     }
 
-    fn load_egress(&mut self, program: &Program, maps: &Maps<Self>) -> Result<engine::Program, Error> {
+    fn load_classifier(
+        &mut self,
+        program: &Program,
+        direction: Direction,
+        maps: &Maps<Self>,
+    ) -> Result<engine::Program, Error> {
         self.operation();
-        Ok(data_path::load_egress(program.globals(false), maps)?)
+        Ok(data_path::load_classifier(direction, program.globals(false), maps)?)
     }
 
-    fn attach_egress(&mut self, program: &engine::Program, ifindex: u32, path: &str) -> Result<(), Error> {
+    fn attach_classifier(
+        &mut self,
+        program: &engine::Program,
+        direction: Direction,
+        ifindex: u32,
+        path: &str,
+    ) -> Result<(), Error> {
         self.operation();
-        Ok(egress::attach(program, ifindex, &self.path(path))?)
+        Ok(classifier::attach(program, direction, ifindex, &self.path(path))?)
     }
 
-    fn switch_egress(&mut self, path: &str, program: &engine::Program) -> Result<(), Error> {
+    fn switch_classifier(
+        &mut self,
+        path: &str,
+        direction: Direction,
+        program: &engine::Program,
+    ) -> Result<(), Error> {
         self.operation();
-        Ok(egress::replace(program, &self.path(path))?)
+        Ok(classifier::replace(program, direction, &self.path(path))?)
     }
 
-    fn egress_facts(&mut self, path: &str) -> Option<EgressFacts> {
-        egress::facts(&self.path(path))
+    fn classifier_facts(&mut self, direction: Direction, path: &str) -> Option<ClassifierFacts> {
+        classifier::facts(direction, &self.path(path))
     }
 
     fn ifindex(&mut self, interface: &str) -> Result<Option<u32>, Error> {
@@ -306,13 +321,14 @@ impl Kernel for Real {
     fn remove(&mut self, path: &str) -> Result<(), Error> {
         self.operation();
         let has_links = path == LINKS || path.starts_with("links/");
-        let watches = path == EGRESS || path.starts_with("egress/");
+        let first = path.split('/').next();
+        let classifies = Direction::ALL.into_iter().find(|direction| first == Some(direction.name()));
         let path = self.path(path);
         if has_links {
             end_links(&path);
         }
-        if watches {
-            end_watching(&path)?;
+        if let Some(direction) = classifies {
+            end_classifiers(direction, &path)?;
         }
         remove(&path).map_err(Error::io(format!("remove {}", path.display())))
     }
@@ -398,13 +414,13 @@ fn end_links(path: &Path) {
     }
 }
 
-/// As [`end_links`], of what sees what is sent.
-fn end_watching(path: &Path) -> Result<(), Error> {
-    let Ok(entries) = fs::read_dir(path) else { return Ok(egress::detach(path)?) };
+/// As [`end_links`], of the programs beside XDP's.
+fn end_classifiers(direction: Direction, path: &Path) -> Result<(), Error> {
+    let Ok(entries) = fs::read_dir(path) else { return Ok(classifier::detach(direction, path)?) };
     for entry in entries.flatten() {
         // Names that are no numbers belong to one that is.
         if entry.file_name().to_string_lossy().parse::<u32>().is_ok() {
-            egress::detach(&entry.path())?;
+            classifier::detach(direction, &entry.path())?;
         }
     }
     Ok(())

@@ -1,11 +1,12 @@
-//! Filters on what an interface sends, for kernels whose links know no such hook (before 6.6): `tc qdisc add dev … clsact`
-//! and `tc filter replace dev … egress bpf direct-action`.
+//! Filters on what an interface receives and sends, for kernels whose links know no such hook (before 6.6):
+//! `tc qdisc add dev … clsact` and `tc filter replace dev … ingress bpf direct-action`.
 
 use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd},
 };
 
+use abi::Direction;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::xdp::{HEADER, NLM_F_REQUEST_ACK, Refused, ask, attribute};
@@ -37,11 +38,26 @@ const CLSACT_HANDLE: u32 = 0xffff_0000;
 const INGRESS: u32 = 0xffff_fff2;
 const EGRESS: u32 = 0xffff_fff3;
 
-/// Our filter's priority among those of the interface, and its handle: behind what rewrites packets, so that what is remembered
-/// is what leaves.
-const PRIORITY: u32 = 0xfe00;
+/// The handle of our filters.
 const HANDLE: u32 = 1;
 const ALL_PROTOCOLS: u16 = 3;
+
+const fn parent(direction: Direction) -> u32 {
+    match direction {
+        Direction::Ingress => INGRESS,
+        Direction::Egress => EGRESS,
+    }
+}
+
+/// Our filter's priority among those of the interface. What is sent: behind what rewrites packets, so that what is remembered is what
+/// leaves. What comes in: before those that have none of their own (`tc` begins with 0xc000) and most that have, for which the mark
+/// is to be there.
+const fn priority(direction: Direction) -> u32 {
+    match direction {
+        Direction::Ingress => 0x00fe,
+        Direction::Egress => 0xfe00,
+    }
+}
 
 /// Makes the interface's place for filters. `false`: it was there.
 pub fn add_clsact(ifindex: u32) -> io::Result<bool> {
@@ -54,49 +70,50 @@ pub fn add_clsact(ifindex: u32) -> io::Result<bool> {
     }
 }
 
-/// Removes it, if nobody has a filter there.
-pub fn remove_clsact(ifindex: u32) -> io::Result<()> {
-    if filters(ifindex, INGRESS)?.is_empty() && filters(ifindex, EGRESS)?.is_empty() {
-        let mut message = tcmsg(RTM_DELQDISC, 0, ifindex, CLSACT_HANDLE, CLSACT, 0);
-        attribute(&mut message, TCA_KIND, b"clsact\0");
-        send(message)?;
+/// Removes it; `false`: somebody has a filter there.
+pub fn remove_clsact(ifindex: u32) -> io::Result<bool> {
+    if !filters(ifindex, INGRESS)?.is_empty() || !filters(ifindex, EGRESS)?.is_empty() {
+        return Ok(false);
     }
-    Ok(())
+    let mut message = tcmsg(RTM_DELQDISC, 0, ifindex, CLSACT_HANDLE, CLSACT, 0);
+    attribute(&mut message, TCA_KIND, b"clsact\0");
+    send(message).map(|()| true)
 }
 
 /// Puts a program into our filter, which is made where it is missing.
-pub fn set_egress_filter(ifindex: u32, program: BorrowedFd<'_>, name: &str) -> io::Result<()> {
-    let mut message = tcmsg(RTM_NEWTFILTER, NLM_F_CREATE, ifindex, HANDLE, EGRESS, info());
+pub fn set_filter(ifindex: u32, direction: Direction, program: BorrowedFd<'_>) -> io::Result<()> {
+    let place = parent(direction);
+    let mut message = tcmsg(RTM_NEWTFILTER, NLM_F_CREATE, ifindex, HANDLE, place, info(direction));
     attribute(&mut message, TCA_KIND, b"bpf\0");
     let mut options = Vec::new();
     attribute(&mut options, TCA_BPF_FD, &program.as_raw_fd().to_ne_bytes());
-    attribute(&mut options, TCA_BPF_NAME, &[name.as_bytes(), &[0]].concat());
+    attribute(&mut options, TCA_BPF_NAME, &[direction.program().as_bytes(), &[0]].concat());
     attribute(&mut options, TCA_BPF_FLAGS, &DIRECT_ACTION.to_ne_bytes());
     attribute(&mut message, TCA_OPTIONS | NESTED, &options);
     send(message)
 }
 
-pub fn remove_egress_filter(ifindex: u32) -> io::Result<()> {
-    let mut message = tcmsg(RTM_DELTFILTER, 0, ifindex, HANDLE, EGRESS, info());
+pub fn remove_filter(ifindex: u32, direction: Direction) -> io::Result<()> {
+    let mut message = tcmsg(RTM_DELTFILTER, 0, ifindex, HANDLE, parent(direction), info(direction));
     attribute(&mut message, TCA_KIND, b"bpf\0");
     send(message)
 }
 
 /// The id of the program in our filter; `None`: it is not there.
-pub fn egress_filter(ifindex: u32) -> io::Result<Option<u32>> {
-    let ours = filters(ifindex, EGRESS)?
+pub fn filter(ifindex: u32, direction: Direction) -> io::Result<Option<u32>> {
+    let ours = filters(ifindex, parent(direction))?
         .into_iter()
-        .find(|filter| filter.info >> 16 == PRIORITY && filter.handle == HANDLE);
+        .find(|filter| filter.info >> 16 == priority(direction) && filter.handle == HANDLE);
     Ok(ours.and_then(|filter| filter.program))
 }
 
 /// Ids of all programs in filters there.
-pub fn egress_programs(ifindex: u32) -> io::Result<Vec<u32>> {
-    Ok(filters(ifindex, EGRESS)?.into_iter().filter_map(|filter| filter.program).collect())
+pub fn programs(ifindex: u32, direction: Direction) -> io::Result<Vec<u32>> {
+    Ok(filters(ifindex, parent(direction))?.into_iter().filter_map(|filter| filter.program).collect())
 }
 
-const fn info() -> u32 {
-    PRIORITY << 16 | ALL_PROTOCOLS.to_be() as u32
+const fn info(direction: Direction) -> u32 {
+    priority(direction) << 16 | ALL_PROTOCOLS.to_be() as u32
 }
 
 fn tcmsg(kind: u16, flags: u16, ifindex: u32, handle: u32, parent: u32, info: u32) -> Vec<u8> {
@@ -150,14 +167,14 @@ fn filters(ifindex: u32, parent: u32) -> io::Result<Vec<Filter>> {
                         errno => Err(io::Error::from_raw_os_error(-errno)),
                     };
                 }
-                RTM_NEWTFILTER => found.extend(filter(&one[HEADER..])),
+                RTM_NEWTFILTER => found.extend(read(&one[HEADER..])),
                 _ => {}
             }
         }
     }
 }
 
-fn filter(message: &[u8]) -> Option<Filter> {
+fn read(message: &[u8]) -> Option<Filter> {
     let handle = word(message, 8);
     let (mut is_program, mut id) = (false, None);
     for (kind, value) in attributes(message.get(TCMSG..)?) {
@@ -203,16 +220,12 @@ mod tests {
         attribute(&mut options, TCA_BPF_ID, &77_u32.to_ne_bytes());
         attribute(&mut message, TCA_KIND, b"bpf\0");
         attribute(&mut message, TCA_OPTIONS | NESTED, &options);
-        assert_eq!(filter(&message).and_then(|filter| filter.program), Some(77));
+        assert_eq!(read(&message).and_then(|filter| filter.program), Some(77));
         let mut other = message.clone();
         other[TCMSG + 4..TCMSG + 7].copy_from_slice(b"u32");
-        assert_eq!(
-            filter(&other).map(|filter| filter.program),
-            Some(None),
-            "the number means something else"
-        );
+        assert_eq!(read(&other).map(|filter| filter.program), Some(None), "the number means something else");
         for cut in 0..message.len() {
-            let found = filter(&message[..cut]).and_then(|filter| filter.program);
+            let found = read(&message[..cut]).and_then(|filter| filter.program);
             assert!(found.is_none(), "{cut}: {found:?}");
         }
     }

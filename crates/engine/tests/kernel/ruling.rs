@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use abi::{Action, Reason, Stage, layout::from_bytes};
+use abi::{Action, Marked, Reason, Stage, layout::from_bytes};
 use engine::{Map, Pipeline, PipelineBuilder};
-use firewall::{key::ask, shared::Hit};
+use firewall::{key::ask, reject::answered, shared::Hit};
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
@@ -13,6 +13,9 @@ use policy::{Contents, PrefixTable, Tables};
 use prefix::{LineV4, LineV6, Node, Sizes, TableV4, TableV6};
 
 use super::judged;
+
+/// Maps that tell of a frame, which all programs share.
+const OWN: [&str; 3] = ["FIREWALL_HITS", "RULE_TOLD", "REJECT_DUE"];
 
 /// Where redirected frames would go: the only interface that is there in every namespace.
 const LOOPBACK: u32 = 1;
@@ -23,6 +26,8 @@ pub struct Ruling {
     first: String,
     hits: Arc<Map>,
     told: Arc<Map>,
+    /// When the next answer to what is rejected is due.
+    due: Arc<Map>,
     /// Rules by the slots of their counters.
     names: BTreeMap<u32, String>,
 }
@@ -43,10 +48,8 @@ impl Ruling {
         for (name, contents) in &tables.maps {
             fill(&maker, name, contents);
         }
-        let (hits, told) =
-            (maker.map("FIREWALL_HITS").expect("a map"), maker.map("RULE_TOLD").expect("a map"));
-        let (hits, told) = (hits.clone(), told.clone());
-        let shared = ["FIREWALL_HITS", "RULE_TOLD"].into_iter().chain(shared_maps(tables));
+        let [hits, told, due] = OWN.map(|name| maker.map(name).expect("a map").clone());
+        let shared = OWN.into_iter().chain(shared_maps(tables));
         let builder =
             shared.fold(builder, |builder, name| builder.share(name, maker.map(name).expect("a map")));
         let mut pipelines = BTreeMap::from([(first.clone(), maker)]);
@@ -58,21 +61,47 @@ impl Ruling {
                 .insert(interface.clone(), pipeline.unwrap_or_else(|error| panic!("{interface}: {error}")));
         }
         let names = tables.counted.iter().map(|counted| (counted.slot, counted.subject.rule().to_owned()));
-        Self { pipelines, first: first.clone(), hits, told, names: names.collect() }
+        Self { pipelines, first: first.clone(), hits, told, due, names: names.collect() }
     }
 
-    /// Verdict, reason, and whether a rule wants the frame to be told of. No byte is changed.
-    pub fn judge(&self, frame: &[u8], interface: &str) -> (Action, Reason, bool) {
+    /// Verdict, reason, whether a rule wants the frame to be told of, and the mark that the kernel is handed. No byte is changed but by an
+    /// answer, for which it is always time.
+    pub fn judge(&self, frame: &[u8], interface: &str) -> (Action, Reason, bool, Option<u32>) {
         let pipeline = self.pipelines.get(interface).unwrap_or(&self.pipelines[&self.first]);
-        let (action, reason, bytes) =
-            judged(pipeline, || pipeline.program().test_run(frame, 1).expect("test run"));
-        assert_eq!(bytes, frame, "no byte is changed");
+        let mut metadata = Vec::new();
+        self.due.set_per_cpu(&0_u32, &0_u64).expect("an element");
+        let (action, reason, bytes) = judged(pipeline, || {
+            let run = pipeline.program().test_run_on(frame, 0, 1).expect("test run");
+            metadata.clone_from(&run.metadata);
+            run
+        });
+        if reason != Reason::RuleReject {
+            assert_eq!(bytes, frame, "no byte is changed");
+        } else if action == Action::Tx {
+            assert_eq!(Some(bytes), answered(frame), "kernel and host answer the same");
+        }
+        let mark = (!metadata.is_empty()).then(|| {
+            let Marked { key, mark } = from_bytes(&metadata).expect("nothing but a mark");
+            assert_eq!(u64::from(key), abi::mark::KEY);
+            mark
+        });
         let told: Vec<u64> = self.told.get_per_cpu(&0_u32).expect("an element");
         let is_told = told.iter().any(|told| *told != 0);
         if is_told {
             self.told.set_per_cpu(&0_u32, &0_u64).expect("an element");
         }
-        (action, reason, is_told)
+        (action, reason, is_told, mark)
+    }
+
+    /// Verdict, reason and metadata of a frame that comes behind metadata; `None`: the kernel makes no such frame.
+    pub fn judge_behind(&self, metadata: &[u8], frame: &[u8]) -> Option<(Action, Reason, Vec<u8>)> {
+        let pipeline = &self.pipelines[&self.first];
+        let run = pipeline.program().test_run_behind(metadata, frame).ok()?;
+        let after = run.metadata.clone();
+        let again = || pipeline.program().test_run_behind(metadata, frame).expect("test run");
+        let (action, reason, bytes) = judged(pipeline, again);
+        assert_eq!(bytes, frame, "no byte is changed");
+        Some((action, reason, after))
     }
 
     /// Packets and bytes by the rule's text; nothing that is zero.

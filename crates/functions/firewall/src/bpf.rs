@@ -7,7 +7,6 @@ use aya_ebpf::{
     Global,
     bindings::xdp_md,
     btf_maps::{Array, DevMap, PerCpuArray},
-    helpers::{bpf_ktime_get_ns, generated::bpf_jiffies64},
     macros::btf_map,
     programs::XdpContext,
 };
@@ -20,9 +19,9 @@ use crate::{
     key::{self, ask, word},
     limit,
     logic::{self, Env},
-    reject_bpf,
+    mark_bpf, reject_bpf,
     rules::{self, Deeds, Effects, Outcome},
-    shared::{Hit, Limit, RuleClock},
+    shared::{Hit, Limit},
 };
 
 /// `BPF_F_MMAPABLE`: user space builds and changes the tables in their memory.
@@ -77,8 +76,6 @@ static RULE_SET_LINES_V6: Array<LineV6, 1, MMAPABLE> = Array::new();
 /// The key of the packet in hand, which the rules' function reads.
 #[btf_map]
 static RULE_KEY: PerCpuArray<Key, 1> = PerCpuArray::new();
-#[btf_map]
-static RULE_CLOCK: PerCpuArray<RuleClock, 1> = PerCpuArray::new();
 
 /// 1: the packet in hand is to be told of.
 #[btf_map]
@@ -314,7 +311,7 @@ impl Deeds for Acting {
         let index = limit::bucket(limit, key, RULE_BUCKET_MASK.load(), RULE_BUCKET_SEED.load());
         let Some(bucket) = RULE_BUCKETS.get_ptr_mut(index) else { return false };
         // SAFETY: an aligned word; two CPUs that take from one bucket at the same moment may pass a packet too many.
-        limit::exceeds(unsafe { &mut *bucket }, now(), limit)
+        limit::exceeds(unsafe { &mut *bucket }, flow_bpf::nanoseconds(), limit)
     }
 
     #[inline(always)]
@@ -328,6 +325,11 @@ impl Deeds for Acting {
             unsafe { *told = 1 };
         }
     }
+
+    #[inline(always)]
+    fn mark(&mut self, mark: u32) {
+        mark_bpf::note(mark);
+    }
 }
 
 #[inline(always)]
@@ -335,21 +337,6 @@ fn count(slot: u32, bytes: u64) {
     if let Some(hit) = FIREWALL_HITS.get_ptr_mut(slot) {
         // SAFETY: the value is this CPU's own, and XDP programs are not preempted by one another.
         unsafe { add(hit, bytes) }
-    }
-}
-
-/// The time by the jiffy.
-#[inline(always)]
-fn now() -> u64 {
-    let Some(clock) = RULE_CLOCK.get_ptr_mut(0) else { return 0 };
-    // SAFETY: the value is this CPU's own; neither helper has preconditions.
-    unsafe {
-        let jiffies = bpf_jiffies64();
-        if (*clock).jiffies != jiffies {
-            (*clock).jiffies = jiffies;
-            (*clock).time = bpf_ktime_get_ns();
-        }
-        (*clock).time
     }
 }
 

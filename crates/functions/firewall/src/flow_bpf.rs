@@ -26,7 +26,7 @@ static FLOWS: Array<Words, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static FLOW_SEEDS: Array<[u64; SEEDS], 1> = Array::new();
 #[btf_map]
-static FLOW_CLOCK: PerCpuArray<RuleClock, 1> = PerCpuArray::new();
+static RULE_CLOCK: PerCpuArray<RuleClock, 1> = PerCpuArray::new();
 
 /// Buckets of `FLOWS`, less one: a mask.
 #[unsafe(no_mangle)]
@@ -138,7 +138,7 @@ fn now() -> u64 {
 /// `CLOCK_MONOTONIC`, by the jiffy.
 #[inline(always)]
 pub(crate) fn nanoseconds() -> u64 {
-    let Some(clock) = FLOW_CLOCK.get_ptr_mut(0) else { return 0 };
+    let Some(clock) = RULE_CLOCK.get_ptr_mut(0) else { return 0 };
     // SAFETY: the value is this CPU's own, and whoever interrupts writes the same time; neither helper has preconditions.
     unsafe {
         let jiffies = bpf_jiffies64();

@@ -11,6 +11,8 @@ pub mod flow_table;
 pub mod key;
 pub mod limit;
 pub mod logic;
+#[cfg(target_arch = "bpf")]
+pub mod mark_bpf;
 pub mod reject;
 #[cfg(target_arch = "bpf")]
 mod reject_bpf;

@@ -12,7 +12,7 @@ use crate::{
     flow_table::{self, SEEDS},
     key::ask,
     rule::{
-        ast::{Field, Rule, Values},
+        ast::{Action, Field, Rule, Values},
         compile::Compiled,
         lower::Source,
     },
@@ -25,6 +25,9 @@ const SETS_V6: &str = "RULE_SET_NODES_V6";
 /// The global that says which addresses share a limit's bucket. What it is must not be known outside, and must stay, or all
 /// buckets would be others.
 pub const BUCKET_SEED: &str = "RULE_BUCKET_SEED";
+
+/// The global that says which marks before frames are the gateway's own.
+pub const MARK_KEY: &str = "RULE_MARK_KEY";
 
 /// Adds the rules' maps, globals and counters.
 pub fn tables(
@@ -80,6 +83,11 @@ pub fn tables(
         tables.everywhere.global("FLOW_MASK", buckets - 1);
         tables.maps.insert("FLOWS", Contents::Carried { max_entries: buckets, zero: Vec::new() });
         tables.maps.insert("FLOW_SEEDS", Contents::Random { bytes: size_of::<[u64; SEEDS]>() });
+    }
+    if section.rules.iter().any(|rule| matches!(rule.action, Action::Mark(_))) {
+        tables.everywhere.marks = true;
+        // Whoever loads the programs has a key of the gateway's to put there.
+        tables.everywhere.global("RULE_MARKS", 1_u8).global(MARK_KEY, abi::mark::KEY);
     }
     if !lowered.ports.is_empty() {
         let ports =

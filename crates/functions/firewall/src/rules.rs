@@ -28,6 +28,9 @@ pub trait Deeds {
 
     /// Remembers that the packet is to be told of, if it is one of those, one in so many of the rule.
     fn tell(&mut self, slot: u32, one_in: u32);
+
+    /// Marks the packet for the kernel; of several marks the last one stands.
+    fn mark(&mut self, mark: u32);
 }
 
 /// [`Effects::act`].
@@ -47,6 +50,7 @@ pub fn act(verdict: Verdict, deeds: &mut impl Deeds) -> bool {
             }
             return !exceeds;
         }
+        deed::MARK => deeds.mark(verdict.parameter),
         _ => {}
     }
     deeds.hit(verdict.slot);

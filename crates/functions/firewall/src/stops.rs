@@ -16,7 +16,7 @@ use crate::{
 /// As `Valid::stops` has it.
 pub fn stops(section: &Rules, world: &World<'_>, frame: &[u8], interface: &str) -> Option<Stop> {
     if let Some(entry) = listed(section, world, frame) {
-        let stop = Stop { what: entry.text(), at: Some(entry.item.at) };
+        let stop = Stop { what: entry.text(), at: Some(entry.item.at), until_sent: false };
         return (entry.verdict == Verdict::Drop).then_some(stop);
     }
     let policy = match section.fragments {
@@ -26,20 +26,22 @@ pub fn stops(section: &Rules, world: &World<'_>, frame: &[u8], interface: &str) 
     };
     let drops_by_default = section.default == Verdict::Drop;
     let mut model = Model::of(section.rules.clone(), world.sets.clone(), policy, drops_by_default);
-    let judgement = model.judge(frame, interface, 0);
-    match judgement.step {
-        Step::Next | Step::Done(Action::Pass, _) => None,
-        Step::Done(_, reason) => Some(match judgement.decides {
-            Some(number) => {
-                let rule = &section.rules[number];
-                Stop { what: rule.text.clone(), at: Some(rule.at) }
-            }
+    let mut judged = |established| {
+        model.established = established;
+        let judgement = model.judge(frame, interface, 0);
+        let Step::Done(action, reason) = judgement.step else { return None };
+        let (what, at) = match judgement.decides {
+            _ if action == Action::Pass => return None,
+            Some(number) => (section.rules[number].text.clone(), Some(section.rules[number].at)),
             None if reason == abi::Reason::FirewallDefault => {
-                Stop { what: "default = \"drop\"".into(), at: Some(section.default_at) }
+                ("default = \"drop\"".into(), Some(section.default_at))
             }
-            None => Stop { what: reason.name().into(), at: None },
-        }),
-    }
+            None => (reason.name().into(), None),
+        };
+        // What stops an answer stops it for good.
+        Some(Stop { what, at, until_sent: !established })
+    };
+    judged(true).or_else(|| judged(false))
 }
 
 /// The entry of `allow` or `drop` with the longest prefix that covers the source; of two, the first.

@@ -63,6 +63,31 @@ fn a_host_with_nft() {
     assert!(nft("no JSON").is_err() && nft("{\"nftables\": 7}").is_err());
 }
 
+/// Only a whole mark is one; all else is listed with its line.
+#[test]
+fn marks_are_whole_or_listed() {
+    let marks = [
+        ("MARK --set-mark 0x10", Some("mark 0x10 ip tcp port 443")),
+        ("MARK --set-mark 16", Some("mark 0x10 ip tcp port 443")),
+        ("MARK --set-xmark 0x10/0xffffffff", Some("mark 0x10 ip tcp port 443")),
+        ("MARK --set-mark 0x10/0xff", None),
+        ("MARK --set-xmark 0x10/0x0", None),
+        ("MARK --set-xmark 0x0/0xffffffff", None),
+        ("MARK --or-mark 0x10", None),
+        ("CONNMARK --restore-mark", None),
+    ];
+    for (target, rule) in marks {
+        let text = format!(
+            "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 443 -j {target}\nCOMMIT\n"
+        );
+        let imported = iptables(&text);
+        let rules: Vec<&str> = imported.rules.iter().map(|translated| translated.rule.as_str()).collect();
+        assert_eq!(rules, rule.into_iter().collect::<Vec<_>>(), "{target}");
+        let listed: Vec<usize> = imported.not_translated.iter().map(|remark| remark.line).collect();
+        assert_eq!(listed, if rule.is_none() { vec![3] } else { vec![] }, "{target}");
+    }
+}
+
 /// Statements that are seldom, and those that have no counterpart.
 #[test]
 fn all_that_nft_can_say() {

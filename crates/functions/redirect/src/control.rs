@@ -47,7 +47,7 @@ impl Valid for Ways {
 
     fn stops(&self, _world: &World<'_>, _frame: &[u8], interface: &str) -> Option<Stop> {
         let [one, other] = self.cables.iter().find(|ends| ends.iter().any(|end| end == interface))?;
-        Some(Stop { what: format!("cables = [[\"{one}\", \"{other}\"]]"), at: None })
+        Some(Stop { what: format!("cables = [[\"{one}\", \"{other}\"]]"), at: None, until_sent: false })
     }
 }
 

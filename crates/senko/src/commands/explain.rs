@@ -111,6 +111,9 @@ fn print(out: &mut impl Write, text: &str, explanation: &Explanation) -> io::Res
     if let Some(length) = explanation.new_length {
         writeln!(out, "  {:<9} {} bytes become {length}", "changed", explanation.length)?;
     }
+    if let Some(mark) = explanation.mark {
+        writeln!(out, "  {:<9} {mark:#x}, for the kernel", "mark")?;
+    }
     Ok(())
 }
 

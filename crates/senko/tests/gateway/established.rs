@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use abi::Direction;
 use lab::{Host, ping, tcp_echo_server, tcp_exchange, udp_sink};
 use serde_json::Value;
 
@@ -36,7 +37,9 @@ fn apply(gateway: &Gateway, mode: &str, text: &str, links: bool) {
 
 /// Programs that see what a host's interface sends.
 fn watching(host: &Host) -> String {
-    let ids = host.run(|| engine::egress::programs(host.ifindex())).expect("the namespace is there");
+    let ids = host
+        .run(|| engine::classifier::programs(Direction::Egress, host.ifindex()))
+        .expect("the namespace is there");
     let name = |id: &u32| engine::inventory::program(*id).expect("a program").name;
     ids.expect("the kernel says").iter().map(name).collect::<Vec<_>>().join(" ")
 }

@@ -11,6 +11,7 @@ mod faults;
 mod fixture;
 mod killed;
 mod links;
+mod mark;
 mod others;
 mod probe;
 mod reject;

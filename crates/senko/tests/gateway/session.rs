@@ -97,3 +97,17 @@ fn the_session_is_found_behind_sudo() {
     shell.env("SSH_CONNECTION", connection(&gateway, false));
     Tool::spawn(&mut shell).end().ok().says(&WORDS);
 }
+
+#[test]
+fn a_session_that_goes_on_by_what_is_sent_is_told_that_no_other_comes_in() {
+    let gateway = Gateway::new("replies-only");
+    let replies = "[firewall]\ndefault = \"drop\"\nrules = [\"accept established\"]\n";
+    gateway.write("native", replies);
+    let v4 = connection(&gateway, false);
+    let checked = in_session(&gateway, &["check"], &v4).ok();
+    let checked = checked.says(&["`default = \"drop\"` lets no new SSH session in", PORT, "--confirm"]);
+    assert!(!checked.err.contains("cuts off"), "{}", checked.err);
+    gateway.write("native", &replies.replace("established\"", "established\", \"accept tcp port 22\""));
+    let checked = in_session(&gateway, &["check"], &v4).ok();
+    assert!(!checked.err.contains("SSH"), "{}", checked.err);
+}

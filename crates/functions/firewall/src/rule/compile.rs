@@ -88,12 +88,8 @@ fn can_be_done(rules: &[Rule], problems: &mut Problems) -> bool {
                 "`log` before `reject`: the packet becomes its own answer",
                 "write a rule above it: `log` with the same conditions",
             ),
-            Action::Mark(_) => (
-                "`mark`: a mark does not reach the kernel from here",
-                "mark by `nft` behind senko, on ingress",
-            ),
-            Action::Limit(_) | Action::Count(_) if rule.log.is_some() => (
-                "`log` before `limit` or `count`: it tells of packets that a rule decides, or stands alone",
+            Action::Limit(_) | Action::Count(_) | Action::Mark(_) if rule.log.is_some() => (
+                "`log` before `limit`, `count` or `mark`: it tells of packets that a rule decides, or stands alone",
                 "write a rule above it: `log` with the same conditions",
             ),
             _ => continue,

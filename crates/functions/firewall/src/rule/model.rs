@@ -41,6 +41,8 @@ pub struct Model {
     pub sets: Sets,
     pub fragments: Fragments,
     pub drops_by_default: bool,
+    /// Whether packets answer what was sent: nothing here remembers it.
+    pub established: bool,
     /// Packets and bytes by the rule's text; nothing that is zero.
     pub counts: BTreeMap<String, (u64, u64)>,
     /// By the rule's number and what of the address shares a bucket: when it was looked at, and the time that it has saved
@@ -58,6 +60,8 @@ pub struct Judgement {
     pub before: Vec<usize>,
     /// Whether one of all these wants it to be told of.
     pub told: bool,
+    /// What the kernel's packet is marked with: by the last rule that marks, of a packet that comes to the kernel.
+    pub mark: Option<u32>,
 }
 
 /// Reads rules as they would stand in the section. An error is what the reader says.
@@ -81,12 +85,12 @@ impl Model {
     /// Of rules that were read.
     pub fn of(rules: Vec<Rule>, sets: Sets, fragments: Fragments, drops_by_default: bool) -> Self {
         let (counts, buckets) = (BTreeMap::new(), BTreeMap::new());
-        Self { rules, sets, fragments, drops_by_default, counts, buckets }
+        Self { rules, sets, fragments, drops_by_default, established: false, counts, buckets }
     }
 
     /// A frame that came in by an interface, at a time in nanoseconds.
     pub fn judge(&mut self, frame: &[u8], interface: &str, now: u64) -> Judgement {
-        let nobody = |step| Judgement { step, decides: None, before: Vec::new(), told: false };
+        let nobody = |step| Judgement { step, decides: None, before: Vec::new(), told: false, mark: None };
         let drop = |reason| nobody(Step::Done(Verdict::Drop, reason));
         let Ok(dissected) = model::dissect(frame, frame.len()) else {
             return match announced(frame) {
@@ -95,7 +99,7 @@ impl Model {
                 _ => nobody(Step::Done(Verdict::Pass, Reason::Malformed)),
             };
         };
-        let packet = Packet { frame, dissected, interface };
+        let packet = Packet { frame, dissected, interface, established: self.established };
         if !self.rules.is_empty()
             && let Some(ip) = &packet.dissected.ip
         {
@@ -111,11 +115,18 @@ impl Model {
             if packet.matches(&self.rules[number], &self.sets)
                 && let Some(step) = self.apply(number, &packet, now, &mut judgement)
             {
-                return Judgement { step, decides: Some(number), ..judgement };
+                judgement = Judgement { step, decides: Some(number), ..judgement };
+                break;
             }
         }
-        if self.drops_by_default && packet.dissected.ip.as_ref().is_some_and(|ip| !is_essential(ip)) {
+        if judgement.decides.is_none()
+            && self.drops_by_default
+            && packet.dissected.ip.as_ref().is_some_and(|ip| !is_essential(ip))
+        {
             judgement.step = Step::Done(Verdict::Drop, Reason::FirewallDefault);
+        }
+        if !matches!(judgement.step, Step::Next | Step::Done(Verdict::Pass, _)) {
+            judgement.mark = None;
         }
         judgement
     }
@@ -133,8 +144,11 @@ impl Model {
         let step = match &rule.action {
             Action::Accept => Some(Step::Next),
             Action::Drop => Some(Step::Done(Verdict::Drop, Reason::RuleDrop)),
-            // Whether it is answered is `reject`'s, and how often its rate's.
-            Action::Reject => Some(Step::Done(Verdict::Drop, Reason::RuleReject)),
+            // Of more than its rate, which is not known here, the rest are dropped.
+            Action::Reject => {
+                let verdict = if packet.is_answered() { Verdict::Tx } else { Verdict::Drop };
+                Some(Step::Done(verdict, Reason::RuleReject))
+            }
             Action::Redirect(_) => Some(Step::Done(Verdict::Redirect, Reason::RuleRedirect)),
             Action::Limit(limit) => {
                 // Its counter is of what it drops.
@@ -144,7 +158,12 @@ impl Model {
                 }
                 Some(Step::Done(Verdict::Drop, Reason::RuleLimit))
             }
-            Action::Count(_) | Action::Log | Action::Mark(_) => {
+            Action::Count(_) | Action::Log => {
+                judgement.before.push(number);
+                None
+            }
+            Action::Mark(mark) => {
+                judgement.mark = Some(*mark);
                 judgement.before.push(number);
                 None
             }
@@ -180,7 +199,7 @@ pub fn passes_by(rule: &Rule, sets: &Sets, frame: &[u8], interface: &str) -> Opt
     let Ok(dissected) = model::dissect(frame, frame.len()) else {
         return Some("the packet is malformed, and no rule's".into());
     };
-    let packet = Packet { frame, dissected, interface };
+    let packet = Packet { frame, dissected, interface, established: false };
     for condition in &rule.matches {
         match packet.meets(condition, sets) {
             Some(true) => {}
@@ -206,6 +225,7 @@ struct Packet<'a> {
     frame: &'a [u8],
     dissected: Dissected<'a>,
     interface: &'a str,
+    established: bool,
 }
 
 impl Packet<'_> {
@@ -274,8 +294,7 @@ impl Packet<'_> {
                 Part::Later => 2,
             }),
             Field::Options => Some(has_options(ip).into()),
-            // Nobody remembers what was sent.
-            Field::Established => Some(0),
+            Field::Established => Some(self.established.into()),
             _ => None,
         }
     }
@@ -306,6 +325,26 @@ impl Packet<'_> {
             (protocol, _) => names(Field::Protocol, protocol.into()),
         };
         is_essential(ip) && !is_named
+    }
+
+    /// Whether the sender is told when the packet is rejected: from one host to one, in plain headers, and no answer itself.
+    fn is_answered(&self) -> bool {
+        let Some(ip) = &self.dissected.ip else { return false };
+        let header = if ip.version == 4 { 20 } else { 40 };
+        let is_plain = ip.packet.len() == header + ip.payload.len() && ip.part != Part::Later;
+        let are_hosts = is_one_host(ip.source) && is_one_host(ip.destination);
+        let is_to_many = self.frame[0] % 2 == 1 || self.frame[6] % 2 == 1;
+        if !is_plain || !are_hosts || is_to_many {
+            return false;
+        }
+        // What both the frame and the packet have, which may end before or be padded.
+        let has = ip.payload.len().min(ip.total_length - header);
+        match (ip.version, ip.protocol) {
+            (_, 6) => ip.part == Part::All && has >= 20 && ip.payload[13] & 4 == 0,
+            (4, 1) => has >= 8 && ![3, 4, 5, 11, 12].contains(&ip.payload[0]),
+            (6, 58) => has >= 8 && ip.payload[0] >= 128 && ip.payload[0] != 137,
+            _ => has >= 8,
+        }
     }
 
     /// The bits of the address that share a bucket, as bytes; of what has no address, all zero.
@@ -341,6 +380,14 @@ fn is_essential(ip: &Ip<'_>) -> bool {
         (6, 58, _) => matches!(ip.payload[0], 130..=137 | 143),
         _ => false,
     }
+}
+
+fn is_one_host(address: &[u8]) -> bool {
+    if address.len() == 4 {
+        return !matches!(address[0], 0 | 127 | 224..=255);
+    }
+    let is_nobody_or_self = address[..15].iter().all(|byte| *byte == 0) && address[15] < 2;
+    address[0] != 0xff && !is_nobody_or_self
 }
 
 /// Whether the packet ends before its transport header does.

@@ -33,11 +33,15 @@ impl Both {
 
     /// What both say.
     #[track_caller]
-    fn judge(&mut self, what: &str, (frame, interface): &Coming) -> (Step, bool) {
+    fn judge(&mut self, what: &str, (frame, interface): &Coming) -> (Step, bool, Option<u32>) {
         self.now += 1000;
         let expected = self.model.judge(frame, interface, self.now);
         let found = self.stage.judge(frame, interface, self.now);
-        assert_eq!(found, (expected.step, expected.told), "{what}: {frame:02x?}: stage and model");
+        assert_eq!(
+            found,
+            (expected.step, expected.told, expected.mark),
+            "{what}: {frame:02x?}: stage and model"
+        );
         found
     }
 
@@ -56,10 +60,22 @@ fn every_condition_hits_misses_is_guarded_and_counts() {
     for case in cases() {
         let mut both = Both::new(&[case.rule], "first-only", "accept");
         for hit in &case.hits {
-            assert_eq!(both.judge(case.rule, hit), (DROPPED, false), "{}: hit {:02x?}", case.rule, hit.0);
+            assert_eq!(
+                both.judge(case.rule, hit),
+                (DROPPED, false, None),
+                "{}: hit {:02x?}",
+                case.rule,
+                hit.0
+            );
         }
         for other in case.misses.iter().chain(&case.guards) {
-            assert_eq!(both.judge(case.rule, other), (Step::Next, false), "{}: {:02x?}", case.rule, other.0);
+            assert_eq!(
+                both.judge(case.rule, other),
+                (Step::Next, false, None),
+                "{}: {:02x?}",
+                case.rule,
+                other.0
+            );
         }
         let expected = [(case.rule, case.hits.len() as u64)];
         both.counts(case.rule, if case.hits.is_empty() { &[] } else { &expected });
@@ -71,17 +87,18 @@ fn every_action_does_what_it_says() {
     for story in stories() {
         let what = story.rules.join("; ");
         let mut both = Both::new(story.rules, story.fragments, story.default);
-        let mut told = 0;
+        let (mut told, mut marks) = (0, Vec::new());
         for (frame, action, reason) in story.frames {
-            let (step, is_told) = both.judge(&what, &(frame.clone(), "eth0"));
+            let (step, is_told, mark) = both.judge(&what, &(frame.clone(), "eth0"));
             let found = match step {
                 Step::Next => (Action::Pass, Reason::Unclaimed),
                 Step::Done(action, reason) => (action, reason),
             };
             assert_eq!(found, (action, reason), "{what}: {frame:02x?}");
             told += usize::from(is_told);
+            marks.extend(mark);
         }
-        assert_eq!(told, story.told, "{what}");
+        assert_eq!((told, &marks[..]), (story.told, story.marks), "{what}");
         both.counts(&what, story.counts);
     }
 }
@@ -90,7 +107,7 @@ fn every_action_does_what_it_says() {
 fn headers_in_front_hide_nothing() {
     for edge in edges() {
         let mut both = Both::new(&["drop udp dport 53"], "first-only", "accept");
-        let (step, _) = both.judge(edge.name, &(edge.frame.clone(), "eth0"));
+        let (step, ..) = both.judge(edge.name, &(edge.frame.clone(), "eth0"));
         let expected = match (edge.is_dropped, edge.is_malformed) {
             (false, _) => Step::Next,
             (true, false) => DROPPED,

@@ -29,7 +29,7 @@ fn compare(scene: &Scene, case: &Case, seed: u64) -> Found {
         now += pause;
         let expected = model.judge(frame, interface, now);
         let found = stage.judge(frame, interface, now);
-        if found != (expected.step, expected.told) {
+        if found != (expected.step, expected.told, expected.mark) {
             return Found::Differs(format!("compiled rules say {found:?}, the list {expected:?}"));
         }
     }

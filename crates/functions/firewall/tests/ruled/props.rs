@@ -89,7 +89,7 @@ fn compiled_rules_mean_what_the_list_means() {
             let expected = model.judge(frame, interface, now);
             prop_assert_eq!(
                 stage.judge(frame, interface, now),
-                (expected.step, expected.told),
+                (expected.step, expected.told, expected.mark),
                 "{:?}\n{}\n{:?}",
                 expected,
                 section,

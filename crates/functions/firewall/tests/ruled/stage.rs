@@ -9,6 +9,7 @@ use firewall::{
     key::{self, ask, word},
     limit,
     logic::{self, Env},
+    reject,
     rules::{self, Deeds, Effects, Outcome},
     shared::{Hit, Limit},
 };
@@ -42,6 +43,8 @@ struct Judging {
     interface: u32,
     now: u64,
     told: bool,
+    mark: Option<u32>,
+    is_answered: bool,
     hits: BTreeMap<u32, Hit>,
     buckets: Vec<u64>,
     /// Of the buckets.
@@ -98,6 +101,8 @@ impl Stage {
             interface: 0,
             now: 0,
             told: false,
+            mark: None,
+            is_answered: false,
             hits: BTreeMap::new(),
             buckets,
             seed: 0,
@@ -112,13 +117,15 @@ impl Stage {
         self
     }
 
-    /// What becomes of a frame that comes in by an interface at a time, and whether it is to be told of.
-    pub fn judge(&mut self, bytes: &[u8], interface: &str, now: u64) -> (Step, bool) {
+    /// What becomes of a frame that comes in by an interface at a time, whether it is to be told of, and the kernel's mark.
+    pub fn judge(&mut self, bytes: &[u8], interface: &str, now: u64) -> (Step, bool, Option<u32>) {
         let mut copy = bytes.to_vec();
         let frame = Frame::new(&mut copy);
         let length = bytes.len() as u64;
         let judging = &mut self.judging;
-        (judging.interface, judging.now, judging.told) = (self.loaded.on[interface], now, false);
+        (judging.interface, judging.now) = (self.loaded.on[interface], now);
+        (judging.told, judging.mark) = (false, None);
+        judging.is_answered = reject::answered(bytes).is_some();
         let step = match parse(&frame, length) {
             // As it comes to the rules in the kernel.
             Ok(headers) => logic::process(&frame, &Headers::unpacked(headers.packed()), length, judging),
@@ -128,7 +135,8 @@ impl Stage {
             },
         };
         assert_eq!(copy, bytes, "no byte is changed");
-        (step, self.judging.told)
+        let passes = matches!(step, Step::Next | Step::Done(Action::Pass, _));
+        (step, self.judging.told, self.judging.mark.filter(|_| passes))
     }
 
     /// Packets and bytes by the rule's text; nothing that is zero.
@@ -223,6 +231,10 @@ impl Env for Judging {
         rules::judge(&*loaded, &mut Acting { judging: self, bytes }, kind, &mut key, five)
     }
 
+    fn reject(&mut self, _: &Headers, _: u64) -> Action {
+        if self.is_answered { Action::Tx } else { Action::Drop }
+    }
+
     fn redirect(&mut self, _: u32) -> Option<Action> {
         Some(Action::Redirect)
     }
@@ -277,5 +289,9 @@ impl Deeds for Acting<'_> {
     fn tell(&mut self, slot: u32, one_in: u32) {
         let counted = self.judging.hits.get(&slot).map_or(0, |hit| hit.packets);
         self.judging.told |= one_in != 0 && counted.is_multiple_of(one_in.into());
+    }
+
+    fn mark(&mut self, mark: u32) {
+        self.judging.mark = Some(mark);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use abi::Direction;
 use agent::{
     config::{self, Disk, Files, Memory},
     gateway,
@@ -58,9 +59,8 @@ impl Configured {
             }
         }
         let program = desired.programs.first().ok_or_else(|| Failure::failed("no interface", None))?;
-        let watches = program.knob.watches_egress;
-        let egress =
-            if watches { Some(data_path::load_egress(program.globals(false), &maps)?) } else { None };
+        let load = || data_path::load_classifier(Direction::Egress, program.globals(false), &maps);
+        let egress = program.knob.watches_egress.then(load).transpose()?;
         let program = data_path::load_program(program.globals(false), false, &maps)?;
         Ok(Self { program, bytes, maps, egress })
     }

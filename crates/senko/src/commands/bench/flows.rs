@@ -5,11 +5,13 @@ use firewall::{
     flow_table::{SEEDS, Words, hash, is_alive, remember, time},
 };
 
+use rulesets::shuffled;
+
 use super::{
     configured::Configured,
     frames, lists,
     report::{Report, Row},
-    rules::{PACKETS, shuffled, time as time_of},
+    rules::{PACKETS, time as time_of},
 };
 use crate::failure::Failure;
 

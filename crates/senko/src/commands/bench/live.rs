@@ -4,7 +4,7 @@
 use abi::Action;
 use engine::{Mode, Program, attach};
 use prefix::PrefixV4;
-use rulesets::{Family, FiveTuple, rules, trace};
+use rulesets::{Family, FiveTuple, rules, shuffled, trace};
 
 use super::{
     cable::Cable,
@@ -14,7 +14,7 @@ use super::{
     nft::Nft,
     report::{Report, Row},
     suite::write_list,
-    trace::{PACKETS, shuffled},
+    trace::PACKETS,
 };
 use crate::failure::Failure;
 

@@ -4,7 +4,7 @@ use std::{os::fd::AsRawFd as _, time::Instant};
 
 use abi::Action;
 use engine::{LoadChoices, LoadedObject, Program};
-use rulesets::{Family, rules, trace};
+use rulesets::{Family, rules, shuffled, trace};
 
 use super::{
     configured::Configured,
@@ -112,16 +112,4 @@ fn maker(packets: &[[u32; 5]], next: &Program) -> Result<LoadedObject, Failure> 
     let fd = next.fd().as_raw_fd();
     object.map("NEXT")?.set(&0_u32, &fd)?;
     Ok(object)
-}
-
-/// In another order: that of the rules would let neighbours share what the caches hold.
-pub fn shuffled(mut packets: Vec<[u32; 5]>) -> Vec<[u32; 5]> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    for at in (1..packets.len()).rev() {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        packets.swap(at, (state % (at as u64 + 1)) as usize);
-    }
-    packets
 }

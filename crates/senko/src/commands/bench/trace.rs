@@ -38,12 +38,3 @@ fn maker(program: &str, packets: &[[u32; 5]], sources: u32) -> Result<LoadedObje
     }
     Ok(object)
 }
-
-/// In another order: that of the rules or the list would let neighbours share what the caches hold.
-pub fn shuffled(mut packets: Vec<[u32; 5]>) -> Vec<[u32; 5]> {
-    let mut random = super::lists::Random::new(0x5eed);
-    for at in (1..packets.len()).rev() {
-        packets.swap(at, (random.next() % (at as u64 + 1)) as usize);
-    }
-    packets
-}
