@@ -182,9 +182,26 @@ pub fn prepared(bytes: &[u8]) -> Result<Vec<u8>, Error> {
 
 fn unfit(unfit: Unfit) -> Error {
     match unfit {
-        Unfit::Not(clause) => Error::Object(clause),
-        Unfit::NeedsKernelSymbols(names) => Error::NeedsKernelSymbols(names),
+        Unfit::Not(clause) => Error::Object(shown(&clause)),
+        Unfit::NeedsKernelSymbols(names) => {
+            Error::NeedsKernelSymbols(names.iter().map(|name| shown(name)).take(MOST_NAMES).collect())
+        }
     }
+}
+
+const MOST_NAMES: usize = 16;
+
+/// Words that a file chose: without what a terminal obeys, and no longer than people read.
+fn shown(words: &str) -> String {
+    let mut shown = String::new();
+    for c in words.chars().take(400) {
+        if c.is_control() {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 fn is_data(map: &aya_obj::Map) -> bool {

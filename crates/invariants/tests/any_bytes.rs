@@ -63,3 +63,12 @@ proptest! {
         invariants::object(&bytes);
     }
 }
+
+/// Found by the fuzzer: what it kept of an object file whose symbol's name has a control character.
+#[test]
+fn a_name_in_an_object_is_shown_without_what_a_terminal_obeys() {
+    let crash = include_bytes!("found/object-name");
+    invariants::object(crash);
+    let said = engine::prepared(crash).expect_err("it is damaged").to_string();
+    assert!(said.contains("\\u{7f}"), "{said}");
+}

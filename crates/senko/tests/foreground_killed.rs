@@ -39,8 +39,8 @@ fn call(thread: Pid) -> Option<(i64, u64)> {
         .then(|| unsafe { (info.u.entry.nr as i64, info.u.entry.args[0]) })
 }
 
-/// Runs a command until `stop` says so of one of its calls of bpf(2), by their number and the command; then it is killed.
-fn kill_when(command: &mut Command, mut stop: impl FnMut(u32, u64) -> bool) {
+/// Runs a command until `stop` says so of one of its system calls: of bpf(2) it is told the command. Then it is killed.
+fn kill_when(command: &mut Command, mut stop: impl FnMut(Option<u64>) -> bool) {
     // SAFETY: one system call.
     unsafe { command.pre_exec(|| Ok(ptrace::traceme()?)) };
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
@@ -49,17 +49,17 @@ fn kill_when(command: &mut Command, mut stop: impl FnMut(u32, u64) -> bool) {
     let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_EXITKILL;
     ptrace::setoptions(pid, options).expect("it is traced");
     ptrace::syscall(pid, None).expect("it goes on");
-    let (mut calls, mut is_killed) = (0, false);
+    let mut is_killed = false;
     loop {
         let status = waitpid(None, Some(WaitPidFlag::__WALL)).expect("there are children");
         match status {
             WaitStatus::PtraceSyscall(thread) => {
-                if let Some((libc::SYS_bpf, which)) = call(thread) {
-                    calls += 1;
-                    if !is_killed && stop(calls, which) {
-                        kill(pid, Signal::SIGKILL).expect("it is there");
-                        is_killed = true;
-                    }
+                if let Some((number, first)) = call(thread)
+                    && !is_killed
+                    && stop((number == libc::SYS_bpf).then_some(first))
+                {
+                    kill(pid, Signal::SIGKILL).expect("it is there");
+                    is_killed = true;
                 }
                 let _ = ptrace::syscall(thread, None);
             }
@@ -72,7 +72,7 @@ fn kill_when(command: &mut Command, mut stop: impl FnMut(u32, u64) -> bool) {
                 let _ = ptrace::syscall(thread, signal);
             }
             WaitStatus::Exited(ended, code) => {
-                assert_ne!(ended, pid, "it was to be killed, and ended with {code} after {calls} calls");
+                assert_ne!(ended, pid, "it was to be killed, and ended with {code}");
             }
             WaitStatus::Signaled(ended, ..) if ended == pid => return,
             _ => {}
@@ -89,32 +89,43 @@ fn is_free(host: &Host) -> bool {
     ["to-h1", "to-h2"].iter().all(|interface| programs(host, interface).is_empty())
 }
 
+#[track_caller]
+fn assert_nothing(host: &Host, when: &str) {
+    wait_until(when, || is_free(host));
+    assert!(!place_of(host).pins.exists(), "{when}");
+}
+
 #[test]
 fn a_tool_killed_at_any_step_leaves_nothing() {
     let lab = lab("steps", Topology::Router);
     let r = lab.host("r");
     for args in TOOLS {
-        let mut attaches = 0;
-        kill_when(&mut senko(r, args), |number, which| {
-            attaches = number;
-            which == LINK_CREATE
+        let mut loads = 0;
+        kill_when(&mut senko(r, args), |call| {
+            loads += u32::from(call.is_some());
+            call == Some(LINK_CREATE)
         });
-        assert!(attaches > 10, "{args:?}: loads and maps come before");
+        assert!(loads > 10, "{args:?}: maps and programs come before");
         wait_until("nothing was attached", || is_free(r));
-        // The first calls probe and make maps; the last load the program and attach it. Behind it reads go on.
-        let near = attaches - 6..=attaches + 3;
-        let (mut seen, mut places) = (0, vec![1, attaches / 4, attaches / 2]);
-        places.extend(near);
-        for number in places {
-            kill_when(&mut senko(r, args), |now, _| {
-                let is_here = now == number;
-                seen += u32::from(is_here && !is_free(r));
-                is_here
+        // The first of these calls probe and make maps; the last load the program and attach it.
+        let before = [1, loads / 4, loads / 2].into_iter().chain(loads - 4..loads);
+        for last in before {
+            let mut calls = 0;
+            kill_when(&mut senko(r, args), |call| {
+                calls += u32::from(call.is_some());
+                calls == last
             });
-            wait_until("the interfaces are free", || is_free(r));
-            assert!(!place_of(r).pins.exists(), "{args:?}, killed at call {number} of {attaches}");
+            assert_nothing(r, &format!("{args:?}, killed at call {last} of {loads} of bpf(2)"));
         }
-        assert!(seen > 0, "{args:?}: it was never killed with its program attached");
+        for behind in [1, 2, 4, 8, 16] {
+            let (mut is_attached, mut calls) = (false, 0);
+            kill_when(&mut senko(r, args), |call| {
+                calls += u32::from(is_attached);
+                is_attached |= call == Some(LINK_CREATE);
+                calls == behind
+            });
+            assert_nothing(r, &format!("{args:?}, killed {behind} calls after it attached"));
+        }
         Tool::run(r, &[args, &["--duration", "50ms"]].concat()).ok();
         assert_clean(&lab);
     }
