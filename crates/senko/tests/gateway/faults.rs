@@ -1,4 +1,4 @@
-//! What goes wrong around the gateway: no bpffs, one that cannot be written, too little memory, tables that are full.
+//! What goes wrong around the gateway: no bpffs, one that cannot be written, too little memory.
 
 use std::{collections::BTreeSet, fs, process::Command};
 
@@ -6,7 +6,7 @@ use crate::{
     atomic::{SOURCES, rules},
     fixture::Gateway,
     probe::Probe,
-    support::{Ended, Tool},
+    support::{Ended, Tool, assert_clean},
 };
 
 /// Senko with this gateway's configuration behind a shell command: in a mount namespace of its own, or under a limit.
@@ -27,7 +27,7 @@ fn behind(gateway: &Gateway, shell: &str, args: &[&str]) -> Ended {
     Tool::spawn(&mut command).end()
 }
 
-/// What is pinned and recorded.
+/// What is pinned and recorded. Copies of lists are not among it: the next apply that succeeds sweeps those of one that failed.
 fn files(gateway: &Gateway) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut left = vec![gateway.place.pins.clone(), gateway.place.run.clone()];
@@ -35,7 +35,7 @@ fn files(gateway: &Gateway) -> BTreeSet<String> {
         for entry in fs::read_dir(&directory).expect("it can be read") {
             let path = entry.expect("it can be read").path();
             found.insert(path.display().to_string());
-            if path.is_dir() {
+            if path.is_dir() && !path.ends_with("files") {
                 left.push(path);
             }
         }
@@ -53,7 +53,8 @@ fn a_bpffs_that_is_read_only_or_missing_changes_nothing() {
 
     // Before there is a gateway.
     behind(&gateway, READ_ONLY, &["apply"]).refused(1, &["Read-only file system", "mount -o remount,rw"]);
-    gateway.assert_gone();
+    assert_clean(&gateway.lab);
+    assert!(!gateway.place.pins.exists());
 
     gateway.senko(&["apply"]).ok();
     let sources = [SOURCES[0], SOURCES[1], "192.0.2.7"];
@@ -63,7 +64,8 @@ fn a_bpffs_that_is_read_only_or_missing_changes_nothing() {
     behind(&gateway, READ_ONLY, &["apply"]).refused(1, &["Read-only file system", "mount -o remount,rw"]);
     // A bpffs of its own has none of the gateway's pins: the interface is somebody else's.
     behind(&gateway, MISSING, &["apply"]).code(5).says(&["already runs the XDP program", "mounted a bpffs"]);
-    assert_eq!((gateway.ids(), files(&gateway)), (before, there));
+    assert_eq!(gateway.ids(), before);
+    assert_eq!(files(&gateway).symmetric_difference(&there).collect::<Vec<_>>(), Vec::<&String>::new());
     assert_eq!(probe.passing(&sources), [SOURCES[1], "192.0.2.7"]);
     gateway.senko(&["apply"]).ok();
     assert_eq!(probe.passing(&sources), [SOURCES[0], "192.0.2.7"]);
@@ -112,27 +114,4 @@ fn an_apply_without_memory_leaves_the_old_or_the_new() {
     assert!(failed > 1 && done > 1, "{failed} failed, {done} were done");
     gateway.senko(&["stop", "--detach"]).ok();
     gateway.assert_gone();
-}
-
-/// There is room for so many blocks.
-#[test]
-fn a_full_table_of_blocks_is_said_and_drops_on() {
-    const ROOM: usize = 16_384;
-    let gateway = Gateway::new("blocks");
-    let probe = Probe::of(&gateway);
-    gateway.apply("native", &rules(false));
-    let all: Vec<String> = (0..ROOM).map(|n| format!("10.9.{}.{}", n >> 8, n & 255)).collect();
-    for some in all.chunks(4096) {
-        let args: Vec<&str> = std::iter::once("block").chain(some.iter().map(String::as_str)).collect();
-        gateway.senko(&args).ok();
-    }
-    let sources = ["10.9.0.0", "10.9.63.255", "192.0.2.7"];
-    assert_eq!(probe.passing(&sources), ["192.0.2.7"]);
-    let ids = gateway.ids();
-    gateway.senko(&["block", "192.0.2.7"]).refused(1, &["16384", "senko unblock"]);
-    assert_eq!((gateway.ids(), probe.passing(&sources)), (ids, vec!["192.0.2.7"]));
-    // One goes, and its place is free.
-    gateway.senko(&["unblock", "10.9.0.0"]).ok();
-    gateway.senko(&["block", "192.0.2.7"]).ok();
-    assert_eq!(probe.passing(&sources), ["10.9.0.0"]);
 }
