@@ -25,6 +25,14 @@ const TESTS: [(&str, &str); 6] = [
     ("systemd-analyze", "systemd"),
 ];
 
+/// What guests are made of and run by.
+const GUESTS: [(&str, &str); 4] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("cpio", "cpio"),
+    ("xz", "xz-utils"),
+];
+
 /// What senko is measured beside.
 const BENCH: [(&str, &str); 1] = [("nft", "nftables")];
 
@@ -38,6 +46,8 @@ pub enum Purpose {
     Demo,
     Bench,
     Tests,
+    /// The tests inside other kernels, too.
+    Guests,
 }
 
 pub fn run(purpose: Purpose) -> Result<ExitCode> {
@@ -53,6 +63,9 @@ pub fn run(purpose: Purpose) -> Result<ExitCode> {
     if purpose >= Purpose::Tests {
         programs(&TESTS, Some(BPF_HEADERS), &mut done)?;
         promtool(&mut done)?;
+    }
+    if purpose >= Purpose::Guests {
+        programs(&GUESTS, None, &mut done)?;
     }
     if done.is_empty() {
         eprintln!("xtask: nothing to do: {}, bpf-linker {BPF_LINKER_VERSION}", compiler.describe());

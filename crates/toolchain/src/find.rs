@@ -105,7 +105,7 @@ pub fn linker_dir(llvm_major: u32) -> PathBuf {
 }
 
 /// The folder for what setup installs.
-pub(crate) fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|| home().join(".cache"));
     cache.join("senko")
 }

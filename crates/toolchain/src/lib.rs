@@ -12,7 +12,7 @@ mod find;
 mod promtool;
 
 pub use build::{BuildError, Object, build};
-pub use find::{Compiler, Missing, Toolchain, find, find_compiler, linker_dir};
+pub use find::{Compiler, Missing, Toolchain, cache, find, find_compiler, linker_dir};
 pub use promtool::{promtool, promtool_dir};
 
 /// The one place where the linker's version is pinned.
