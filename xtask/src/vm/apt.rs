@@ -95,9 +95,10 @@ fn kernel_packages(uris: &str) -> Vec<Package> {
         let file = words.nth(1)?.to_owned();
         let bytes = words.next()?.parse().ok()?;
         // With a version in their names: not the metapackage, not linux-base.
-        let versioned = ["linux-image-", "linux-binary-", "linux-modules-"].iter().any(|part| {
-            file.strip_prefix(part).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-        });
+        let versioned =
+            ["linux-image-", "linux-binary-", "linux-modules-", "linux-base-"].iter().any(|part| {
+                file.strip_prefix(part).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            });
         versioned.then_some(Package { file, bytes })
     };
     uris.lines().filter_map(package).collect()
@@ -194,8 +195,9 @@ mod tests {
             'http://d/x' linux-image-cloud-amd64_7.2.13-1_amd64.deb 1708 MD5Sum:c\n";
         let found = kernel_packages(uris);
         let names: Vec<&str> = found.iter().map(Package::name).collect();
-        assert_eq!(names, ["linux-binary-7.2.13+deb14-cloud-amd64", "linux-image-7.2.13+deb14-cloud-amd64"]);
-        assert_eq!(found[0].bytes, 13_717_736);
+        let parts = ["linux-base", "linux-binary", "linux-image"];
+        assert_eq!(names, parts.map(|part| format!("{part}-7.2.13+deb14-cloud-amd64")));
+        assert_eq!(found[1].bytes, 13_717_736);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tracefs tracefs /sys/kernel/tracing
 stty -F /dev/ttyS1 raw -echo
 mkdir -p /run/netns /run/report
+export SENKO_REPORT=/run/report
 ip link set lo up
 
 while read -r module; do

@@ -3,10 +3,12 @@
 mod apt;
 mod binaries;
 mod cpio;
+mod features;
 mod guest;
 mod image;
 mod modules;
 mod programs;
+mod record;
 mod report;
 mod selection;
 mod series;
@@ -25,17 +27,18 @@ use anyhow::{Result, bail};
 use clap::Args;
 use xtask::command::root;
 
+use self::series::Series;
 use self::{
     binaries::Built,
     guest::End,
     report::{Report, Said},
-    series::{Choice, Series},
+    series::Choice,
 };
 use crate::setup::{self, Purpose};
 
 /// What one guest may take, and what one file of tests may take in it.
-const PATIENCE: Duration = Duration::from_secs(600);
-const PATIENCE_OF_A_FILE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE_OF_A_FILE: Duration = Duration::from_secs(200);
 
 /// Guests that run beside each other; each takes one processor.
 const AT_ONCE: usize = 2;
@@ -48,17 +51,23 @@ pub struct VmArgs {
     /// Only tests whose name, as the guests print it, contains this
     #[arg(long, value_name = "NAME")]
     test: Option<String>,
+    /// Write what the kernels say into docs/kernels.md, and what programs cost in them into the budgets
+    #[arg(long, conflicts_with = "test")]
+    write: bool,
 }
 
 pub fn run(args: &VmArgs) -> Result<ExitCode> {
     setup::run(Purpose::Guests)?;
-    let passed = guests(&args.kernel.series(), args.test.as_deref())?;
+    if args.write && args.kernel != Choice::All {
+        bail!("--write wants all kernels: docs/kernels.md has a column for each");
+    }
+    let passed = guests(&args.kernel.series(), args.test.as_deref(), args.write)?;
     println!("{passed} passed, 0 failed");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs the tests in a guest of each series, and returns how many passed. An error if one failed, or did not run.
-pub fn guests(series: &[Series], filter: Option<&str>) -> Result<u64> {
+pub fn guests(series: &[Series], filter: Option<&str>, write: bool) -> Result<u64> {
     let begun = Instant::now();
     let mut built = binaries::build()?;
     selection::select(&mut built.tests, filter)?;
@@ -66,7 +75,7 @@ pub fn guests(series: &[Series], filter: Option<&str>) -> Result<u64> {
     fs::create_dir_all(&dir)?;
     let common = tree::common(&built, &dir)?;
 
-    let mut reports: Vec<Option<Result<u64>>> = series.iter().map(|_| None).collect();
+    let mut reports: Vec<Option<Result<Report>>> = series.iter().map(|_| None).collect();
     let next = Mutex::new(series.iter().zip(&mut reports));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(series.len()) {
@@ -75,16 +84,16 @@ pub fn guests(series: &[Series], filter: Option<&str>) -> Result<u64> {
                     let Some((series, report)) = next.lock().expect("nobody panics with it").next() else {
                         break;
                     };
-                    *report = Some(one(*series, &built, &common, &dir));
+                    *report = Some(one(*series, &built, &common, &dir, write));
                 }
             });
         }
     });
-    let mut passed = 0;
+    let mut good = Vec::new();
     let mut failed = Vec::new();
     for (series, report) in series.iter().zip(reports) {
         match report.expect("each was run") {
-            Ok(count) => passed += count,
+            Ok(report) => good.push((series.name(), report)),
             Err(error) => failed.push(format!("{}: {error:#}", series.name())),
         }
     }
@@ -92,13 +101,19 @@ pub fn guests(series: &[Series], filter: Option<&str>) -> Result<u64> {
     if !failed.is_empty() {
         bail!("{}", failed.join("\n"));
     }
-    Ok(passed)
+    let reports: Vec<(&str, &Report)> = good.iter().map(|(name, report)| (*name, report)).collect();
+    if write {
+        record::write(&reports)?;
+    } else if filter.is_none() && series.len() == Series::ALL.len() {
+        record::check(&reports)?;
+    }
+    Ok(good.iter().map(|(_, report)| report.passed.len() as u64).sum())
 }
 
 /// Runs one guest and prints a line for each test.
-fn one(series: Series, built: &Built, common: &Path, dir: &Path) -> Result<u64> {
+fn one(series: Series, built: &Built, common: &Path, dir: &Path, write: bool) -> Result<Report> {
     let image = image::newest(series, &toolchain::cache().join("kernels"))?;
-    let archive = tree::of_guest(common, &image, built, dir)?;
+    let archive = tree::of_guest(common, &image, built, dir, write)?;
     let name = series.name();
     let begun = Instant::now();
     let mut report = Report::default();
@@ -143,7 +158,7 @@ fn one(series: Series, built: &Built, common: &Path, dir: &Path) -> Result<u64> 
         }
         bail!("{}", wrong.join("\n"));
     }
-    Ok(report.passed.len() as u64)
+    Ok(report)
 }
 
 fn target_dir() -> PathBuf {

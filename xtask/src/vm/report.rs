@@ -96,10 +96,11 @@ impl Report {
                 self.passed.insert(test.clone(), seconds);
                 Said::Passed { test, seconds }
             }
-            Some("started") => Said::Nothing,
+            // `timeout`: it has run for a minute, and goes on.
+            Some("started" | "timeout") => Said::Nothing,
             Some("failed") => {
                 self.failed.push(test.clone());
-                Said::Failed { test, why: event["stdout"].as_str().unwrap_or_default().to_owned() }
+                Said::Failed { test, why: shortened(event["stdout"].as_str().unwrap_or_default()) }
             }
             // Also `ignored`: a test that does not run says nothing about this kernel.
             other => {
@@ -115,6 +116,18 @@ impl Report {
             .filter(|test| !self.passed.contains_key(*test) && !self.failed.iter().any(|f| f == test))
             .collect()
     }
+}
+
+/// The beginning and the end of a long text: a verifier's log can have a million lines.
+fn shortened(text: &str) -> String {
+    const LINES: usize = 12;
+    const WIDTH: usize = 400;
+    let lines: Vec<String> = text.trim().lines().map(|line| line.chars().take(WIDTH).collect()).collect();
+    if lines.len() <= 2 * LINES {
+        return lines.join("\n");
+    }
+    let end = lines.len() - LINES;
+    format!("{}\n[{} lines]\n{}", lines[..LINES].join("\n"), end - LINES, lines[end..].join("\n"))
 }
 
 #[cfg(test)]
@@ -157,6 +170,14 @@ mod tests {
         );
         assert_eq!(report.files["budgets"], "a = 1\n b\n");
         assert_eq!(report.stderr, ["engine::verifies: what a child said"]);
+    }
+
+    #[test]
+    fn long_texts_keep_their_ends() {
+        let text: Vec<String> = (0..100).map(|n| format!("line {n}")).collect();
+        let short = shortened(&text.join("\n"));
+        assert!(short.starts_with("line 0\n") && short.ends_with("line 99") && short.contains("[76 lines]"));
+        assert_eq!(shortened("one\ntwo\n"), "one\ntwo");
     }
 
     #[test]

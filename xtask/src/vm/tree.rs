@@ -48,9 +48,9 @@ pub fn common(built: &Built, dir: &Path) -> Result<PathBuf> {
     archive.file(
         "/etc/passwd",
         0o644,
-        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+        b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\ntcpdump:x:101:102::/:/bin/false\n",
     )?;
-    archive.file("/etc/group", 0o644, b"root:x:0:\nnogroup:x:65534:\n")?;
+    archive.file("/etc/group", 0o644, b"root:x:0:\ntcpdump:x:102:\nnogroup:x:65534:\n")?;
     archive.file("/init", 0o755, INIT.as_bytes())?;
     busybox(&mut archive, &files)?;
     for binary in &built.tests {
@@ -70,7 +70,7 @@ pub fn common(built: &Built, dir: &Path) -> Result<PathBuf> {
 }
 
 /// Writes one guest's whole archive: the common part, and behind it what is this kernel's.
-pub fn of_guest(common: &Path, image: &Image, built: &Built, dir: &Path) -> Result<PathBuf> {
+pub fn of_guest(common: &Path, image: &Image, built: &Built, dir: &Path, write: bool) -> Result<PathBuf> {
     let path = dir.join(format!("{}.cpio", image.series.name()));
     fs::copy(common, &path).with_context(|| path.display().to_string())?;
     let mut archive = Archive::new(Vec::new());
@@ -81,15 +81,21 @@ pub fn of_guest(common: &Path, image: &Image, built: &Built, dir: &Path) -> Resu
     }
     archive.file("/modules/order", 0o644, order.as_bytes())?;
     archive.file(&format!("/boot/config-{}", image.release), 0o644, &fs::read(&image.config)?)?;
-    archive.file("/tests.sh", 0o644, script(built)?.as_bytes())?;
+    archive.file("/tests.sh", 0o644, script(built, image.series.name(), write)?.as_bytes())?;
     let own = archive.finish()?;
     fs::OpenOptions::new().append(true).open(&path)?.write_all(&own)?;
     Ok(path)
 }
 
 /// What the guest's first process reads: a line for each file of tests.
-fn script(built: &Built) -> Result<String> {
-    let mut script = String::from("THREADS=1\n");
+fn script(built: &Built, kernel: &str, write: bool) -> Result<String> {
+    let mut script = format!("THREADS=2\nexport SENKO_KERNEL={kernel}\n");
+    if write {
+        script.push_str("export SENKO_WRITE_BUDGETS=1\n");
+    }
+    let is_senko = |path: &&PathBuf| path.file_name().is_some_and(|name| name == "senko");
+    let senko = built.programs.iter().find(is_senko).context("cargo built no senko")?;
+    writeln!(script, "'{}' doctor --json >/run/report/doctor.json 2>/dev/null", text(senko)?)?;
     for binary in &built.tests {
         let (directory, path) = (text(&binary.directory)?, text(&binary.path)?);
         write!(script, "run {} '{directory}' '{path}' {}", binary.name, super::PATIENCE_OF_A_FILE.as_secs())?;
@@ -107,11 +113,12 @@ fn busybox<W: std::io::Write>(archive: &mut Archive<W>, files: &Files) -> Result
     let list = Command::new(&busybox).arg("--list").output().context("busybox does not start")?;
     for applet in String::from_utf8_lossy(&list.stdout).lines() {
         let path = format!("/bin/{applet}");
-        if applet != "busybox" && !files.contains_key(Path::new(&path)) {
+        // Busybox's shell prefers its own programs to those on the path, and its `ip` knows no namespaces.
+        if applet != "busybox" && applet != "sh" && !files.contains_key(Path::new(&path)) {
             archive.link(&path, "busybox")?;
         }
     }
-    Ok(())
+    archive.link("/bin/sh", "/usr/bin/bash")
 }
 
 /// A copy without symbols, a tenth of the size; made again when the binary is newer.
