@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask setup | demo | test | fuzz | bench | package | build-bpf`.
+//! The project's chores: `cargo xtask setup | demo | test | vm | fuzz | bench | package | build-bpf`.
 
 mod bench;
 mod build_bpf;
@@ -6,6 +6,7 @@ mod demo;
 mod fuzz;
 mod setup;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ enum Chore {
     Demo,
     /// Format check, clippy, and all tests
     Test(test::TestArgs),
+    /// Run the kernel and lab tests inside Debian's kernels, emulated by QEMU
+    Vm(vm::VmArgs),
     /// Hold compiled rules against the list, on random rules and packets
     Fuzz(fuzz::FuzzArgs),
     /// Measure ns per packet against the bare floor
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Chore::Setup => setup::run(Purpose::Tests),
         Chore::Demo => demo::run(),
         Chore::Test(args) => test::run(&args),
+        Chore::Vm(args) => vm::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Package(args) => setup::run(Purpose::Build).and_then(|_| package::run(&args)),

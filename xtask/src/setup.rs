@@ -16,7 +16,8 @@ const LAB: [(&str, &str); 4] =
     [("ip", "iproute2"), ("ping", "iputils-ping"), ("ethtool", "ethtool"), ("tcpdump", "tcpdump")];
 
 /// What the tests call beside those.
-const TESTS: [(&str, &str); 6] = [
+const TESTS: [(&str, &str); 7] = [
+    ("cpio", "cpio"),
     ("clang", "clang"),
     ("bpftool", "bpftool"),
     ("dpkg-deb", "dpkg"),
@@ -24,6 +25,10 @@ const TESTS: [(&str, &str); 6] = [
     ("man", "man-db"),
     ("systemd-analyze", "systemd"),
 ];
+
+/// What guests are made of and run by.
+const GUESTS: [(&str, &str); 3] =
+    [("qemu-system-x86_64", "qemu-system-x86"), ("busybox", "busybox-static"), ("xz", "xz-utils")];
 
 /// What senko is measured beside, and what tests look at marks with.
 const BENCH: [(&str, &str); 1] = [("nft", "nftables")];
@@ -38,6 +43,8 @@ pub enum Purpose {
     Demo,
     Bench,
     Tests,
+    /// The tests inside other kernels, too.
+    Guests,
 }
 
 pub fn run(purpose: Purpose) -> Result<ExitCode> {
@@ -53,6 +60,9 @@ pub fn run(purpose: Purpose) -> Result<ExitCode> {
     if purpose >= Purpose::Tests {
         programs(&TESTS, Some(BPF_HEADERS), &mut done)?;
         promtool(&mut done)?;
+    }
+    if purpose >= Purpose::Guests {
+        programs(&GUESTS, None, &mut done)?;
     }
     if done.is_empty() {
         eprintln!("xtask: nothing to do: {}, bpf-linker {BPF_LINKER_VERSION}", compiler.describe());

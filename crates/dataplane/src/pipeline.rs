@@ -141,7 +141,7 @@ fn decide<const PLAIN: bool>(
         return if redirect::bpf::is_cross_connect() {
             redirect::bpf::cross(INTERFACE.load())
         } else {
-            redirect::bpf::run(ctx, frame, headers)
+            redirect::bpf::run(ctx, headers)
         };
     }
     Step::Next

@@ -11,17 +11,17 @@ use std::{
 use abi::{Action, Direction, stage::BESIDE};
 
 use crate::{
-    Attachment, Error, Globals, LoadChoices, Map, MapChoice, MapSpec, ObjectFile, Program, XdpLink,
+    Attachment, Error, Globals, LoadChoices, Map, MapChoice, MapSpec, Program, XdpLink,
     bpffs::{self, c_path},
     floor, inventory,
-    pipeline::{OBJECT, PROGRAM, smallest_maps},
+    pipeline::{PROGRAM, own_object, smallest_maps},
     program::HAS_FRAGS,
     sys::{self, Attr, Command},
 };
 
 /// The maps that the data path's program names, as the object declares them, without its data sections.
 pub fn map_specs() -> Result<BTreeMap<String, MapSpec>, Error> {
-    Ok(ObjectFile::parse(OBJECT)?.map_specs().filter(|(name, _)| !is_section(name)).collect())
+    Ok(own_object()?.map_specs().filter(|(name, _)| !is_section(name)).collect())
 }
 
 /// Makes all maps of the data path: `sizes` says how many entries some have, `shared` are used as they are, and those that
@@ -38,7 +38,7 @@ pub fn create_maps(
         choices.maps.entry(name.clone()).or_default().max_entries = Some(*entries);
     }
     choices.maps.extend(reuse(shared));
-    let mut loaded = ObjectFile::parse(OBJECT)?.load(&choices)?;
+    let mut loaded = own_object()?.load(&choices)?;
     loaded.maps.retain(|name, _| !is_section(name));
     Ok(loaded.maps)
 }
@@ -61,7 +61,7 @@ pub fn load_program(
         programs: vec![PROGRAM.into()],
         ..LoadChoices::default()
     };
-    let mut loaded = ObjectFile::parse(OBJECT)?.load(&choices)?;
+    let mut loaded = own_object()?.load(&choices)?;
     loaded.programs.remove(PROGRAM).ok_or_else(|| Error::NoProgram(format!(" named `{PROGRAM}`")))
 }
 
@@ -78,7 +78,7 @@ pub fn load_classifier(
         programs: vec![name.into()],
         ..LoadChoices::default()
     };
-    let mut loaded = ObjectFile::parse(OBJECT)?.load(&choices)?;
+    let mut loaded = own_object()?.load(&choices)?;
     loaded.programs.remove(name).ok_or_else(|| Error::NoProgram(format!(" named `{name}`")))
 }
 

@@ -140,6 +140,16 @@ impl ObjectFile {
         self.object.maps.iter().map(|(name, map)| (name.clone(), spec(name, map)))
     }
 
+    /// Maps of devices hold nothing but an ifindex, and no program to run on the way out.
+    pub(crate) fn with_ports_alone(mut self) -> Self {
+        for map in self.object.maps.values_mut() {
+            if [MapKind::DEVMAP, MapKind::DEVMAP_HASH].contains(&MapKind(map.map_type())) {
+                map.set_value_size(4);
+            }
+        }
+        self
+    }
+
     fn section_type(&self, program: &aya_obj::Program) -> SectionType {
         let section = self.found.program_sections.get(&program.section_index);
         section.map_or(SectionType::Other, |section| section.kind)

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use abi::{Judged, Reason, Shared, Stage, reason::STRIDE, stage::FRAGS};
 
 use crate::{
-    Attachment, Error, LoadedObject, Map, MapChoice, MapKind, Mode, ObjectFile, Program, attach,
-    object::LoadChoices,
+    Attachment, Error, LoadedObject, Map, MapChoice, MapKind, Mode, ObjectFile, PerfReader, Program,
+    RecordBuffer, RecordReader, RingReader, attach, object::LoadChoices,
 };
 
 pub(crate) static OBJECT: &[u8] = embedded!("dataplane.o");
@@ -14,6 +14,12 @@ pub(crate) static OBJECT: &[u8] = embedded!("dataplane.o");
 /// The eBPF object that senko carries inside, an ELF file.
 pub fn pipeline_object() -> &'static [u8] {
     OBJECT
+}
+
+/// That object, read. Its maps of ports name no programs: generic mode refuses programs with a map that may, before
+/// kernel 5.15 (`generic_xdp_install`).
+pub(crate) fn own_object() -> Result<ObjectFile, Error> {
+    Ok(ObjectFile::parse(OBJECT)?.with_ports_alone())
 }
 
 /// The XDP program's name inside the object and in `senko status`.
@@ -43,6 +49,7 @@ pub(crate) fn smallest_maps() -> impl Iterator<Item = (&'static str, u32)> {
 pub struct PipelineBuilder {
     stages: u32,
     choices: LoadChoices,
+    buffer: Option<RecordBuffer>,
 }
 
 impl PipelineBuilder {
@@ -54,7 +61,7 @@ impl PipelineBuilder {
         for (_, (map, entries)) in off {
             choices.maps.entry(map.into()).or_default().max_entries = Some(entries);
         }
-        Self { stages, choices }
+        Self { stages, choices, buffer: None }
     }
 
     /// Switches one more stage on; its maps keep the sizes of the object unless chosen.
@@ -97,10 +104,9 @@ impl PipelineBuilder {
         self
     }
 
-    /// For kernels before 5.8: the ring buffer's map becomes another, which no live code uses.
-    pub fn without_ring_buffer(mut self) -> Self {
-        let choice = MapChoice { kind: Some(MapKind::ARRAY), ..MapChoice::default() };
-        self.choices.maps.insert("RECORDS".into(), choice);
+    /// Where records of a capture wait; without this, where the running kernel can have them.
+    pub fn record_buffer(mut self, buffer: RecordBuffer) -> Self {
+        self.buffer = Some(buffer);
         self
     }
 
@@ -149,9 +155,30 @@ impl PipelineBuilder {
     }
 
     pub fn load(&self) -> Result<Pipeline, Error> {
-        let object = ObjectFile::parse(OBJECT)?.load(&self.choices)?;
-        Ok(Pipeline { object, stages: self.stages, frags: self.choices.frags })
+        let buffer = if self.stages & Stage::Capture.bit() == 0 {
+            RecordBuffer::Ring
+        } else {
+            self.buffer.unwrap_or_else(RecordBuffer::of_running_kernel)
+        };
+        let perf;
+        let choices = match buffer {
+            RecordBuffer::Ring => &self.choices,
+            RecordBuffer::Perf => {
+                perf = with_perf_buffer(self.choices.clone());
+                &perf
+            }
+        };
+        let object = own_object()?.load(choices)?;
+        Ok(Pipeline { object, stages: self.stages, frags: self.choices.frags, buffer })
     }
+}
+
+/// The ring buffer's map becomes another, which no live code uses.
+fn with_perf_buffer(mut choices: LoadChoices) -> LoadChoices {
+    choices.globals.set("CAPTURE_PERF", 1_u8);
+    let unused = MapChoice { kind: Some(MapKind::ARRAY), ..MapChoice::default() };
+    choices.maps.insert("RECORDS".into(), unused);
+    choices
 }
 
 /// What drivers answer when an MTU does not fit one buffer (`veth_xdp_set`, `virtnet_xdp_set` and others); of a veth the
@@ -167,6 +194,7 @@ pub struct Pipeline {
     object: LoadedObject,
     stages: u32,
     frags: bool,
+    buffer: RecordBuffer,
 }
 
 impl Pipeline {
@@ -178,12 +206,25 @@ impl Pipeline {
         self.object.program(PROGRAM).expect("the builder loads it")
     }
 
+    /// The program alone; its maps stay for as long as it does.
+    pub fn into_program(mut self) -> Program {
+        self.object.programs.remove(PROGRAM).expect("the builder loads it")
+    }
+
     pub fn other_program(&self, name: &str) -> Result<&Program, Error> {
         self.object.program(name)
     }
 
     pub fn map(&self, name: &str) -> Result<&Arc<Map>, Error> {
         self.object.map(name)
+    }
+
+    /// The reader of what the capture takes. One at a time.
+    pub fn records(&self) -> Result<RecordReader, Error> {
+        Ok(match self.buffer {
+            RecordBuffer::Ring => RecordReader::Ring(RingReader::new(self.map("RECORDS")?.clone())?),
+            RecordBuffer::Perf => RecordReader::Perf(PerfReader::new(self.map("PERF_RECORDS")?)?),
+        })
     }
 
     /// Bits of the stages that are on.

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::Program;
+
 /// Whether programs are translated to machine code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jit {
@@ -34,6 +36,8 @@ impl Policy {
             1 => Jit::On,
             _ => Jit::Debug,
         });
+        // Other namespaces than the first have no such switch before 5.19: then what becomes of a program tells.
+        let jit = jit.or_else(translated);
         let lockdown =
             fs::read_to_string("/sys/kernel/security/lockdown").ok().and_then(|text| chosen(&text));
         let memlock = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_MEMLOCK)
@@ -46,6 +50,14 @@ impl Policy {
             memlock,
         }
     }
+}
+
+/// Whether a program is translated, by trying.
+fn translated() -> Option<Jit> {
+    const PASS: i32 = 2;
+    let program = Program::from_fd(crate::probe::xdp_program(PASS, 0).ok()?);
+    let (_, native) = program.sizes().ok()?;
+    Some(if native == 0 { Jit::Off } else { Jit::On })
 }
 
 /// `none [integrity] confidentiality` is `integrity`.

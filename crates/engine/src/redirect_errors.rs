@@ -8,7 +8,7 @@ use std::{
 
 use abi::RedirectError;
 
-use crate::{Error, LoadChoices, LoadedObject, MapChoice, ObjectFile, btf, pipeline};
+use crate::{Error, LoadChoices, LoadedObject, MapChoice, btf, pipeline};
 
 /// Programs on `xdp:xdp_redirect_err` and `xdp:xdp_devmap_xmit`, for as long as this lives.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl RedirectErrors {
         for (map, entries) in pipeline::smallest_maps() {
             choices.maps.insert(map.into(), MapChoice { max_entries: Some(entries), ..MapChoice::default() });
         }
-        let object = ObjectFile::parse(pipeline::OBJECT)?.load(&choices)?;
+        let object = pipeline::own_object()?.load(&choices)?;
         let links = [
             object.program("redirect_error")?.attach_raw_tracepoint(c"xdp_redirect_err")?,
             object.program("devmap_transmit")?.attach_raw_tracepoint(c"xdp_devmap_xmit")?,

@@ -5,6 +5,7 @@ use std::{
     ffi::CStr,
     io,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    sync::Once,
 };
 
 /// `enum bpf_cmd`.
@@ -85,6 +86,9 @@ impl Attr {
 /// # Safety
 /// Every address in `attr` must be valid for what the command does with it.
 pub unsafe fn bpf(command: Command, attr: &mut Attr) -> io::Result<i64> {
+    if takes_memory(command) {
+        lift_memory_limit();
+    }
     loop {
         // SAFETY: the caller vouches for the addresses; the attribute's own memory is ours and of the stated size.
         let result = unsafe { libc::syscall(libc::SYS_bpf, command as i64, attr.0.as_mut_ptr(), attr.1) };
@@ -97,6 +101,23 @@ pub unsafe fn bpf(command: Command, attr: &mut Attr) -> io::Result<i64> {
             return Err(error);
         }
     }
+}
+
+/// Whether the command makes something that counts against `RLIMIT_MEMLOCK` before kernel 5.11.
+fn takes_memory(command: Command) -> bool {
+    matches!(command, Command::MapCreate | Command::ProgLoad | Command::BtfLoad)
+}
+
+/// Lifts `RLIMIT_MEMLOCK`, of old 64 KiB, where maps and programs count against it. Before the first of them: what goes over the
+/// limit is told with EPERM, and with EINVAL of maps of devices. Who may not lift it has what there is.
+fn lift_memory_limit() {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if crate::btf::release() < (5, 11) {
+            let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+        }
+    });
 }
 
 /// Makes a call that returns a file descriptor.

@@ -1,7 +1,7 @@
 //! Every set of stages passes the verifier and judges a plain frame as it should.
 
 use abi::{Action, Stage};
-use engine::{Pipeline, PipelineBuilder};
+use engine::{Pipeline, PipelineBuilder, RecordBuffer};
 
 fn udp_frame() -> Vec<u8> {
     let mut frame = vec![0; 60];
@@ -57,12 +57,15 @@ fn the_firewall_loads_with_every_switch() {
 #[test]
 fn capture_loads_with_every_snaplen_and_buffer() {
     for snaplen in [1, 14, 96, 97, 480, 481, 2016, 2017, 16352, 65504] {
-        for perf in [0_u8, 1] {
+        for buffer in [RecordBuffer::Ring, RecordBuffer::Perf] {
             let builder = PipelineBuilder::new(&[Stage::Capture])
                 .global("CAPTURE_SNAPLEN", snaplen)
-                .global("CAPTURE_PERF", perf);
-            let builder = if perf == 1 { builder.without_ring_buffer() } else { builder };
-            let what = format!("snaplen {snaplen}, perf {perf}");
+                .record_buffer(buffer);
+            let what = format!("snaplen {snaplen}, {buffer:?}");
+            if buffer == RecordBuffer::Ring && RecordBuffer::of_running_kernel() == RecordBuffer::Perf {
+                builder.load().expect_err("the kernel was said to lack a helper");
+                continue;
+            }
             let pipeline = load(&builder, &what);
             eprintln!("{what}: {:?} instructions", pipeline.program().verified_instructions());
         }

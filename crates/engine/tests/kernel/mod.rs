@@ -18,7 +18,10 @@ use counter::{
     rows::{self, Snapshot},
     shared::{Count, ETHERTYPES, slot},
 };
-use engine::{Attachment, Mode, Pipeline, PipelineBuilder, Records as _, RingReader, TestRun};
+use engine::{
+    Attachment, Mode, Pipeline, PipelineBuilder, RecordReader, Records as _, TestRun,
+    probe::{Answer, Operation, operation},
+};
 use nix::sched::{CloneFlags, unshare};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use redirect::shared::mode;
@@ -69,10 +72,10 @@ pub fn difference(now: &Snapshot, before: &Snapshot) -> Snapshot {
         .collect()
 }
 
-/// A pipeline that captures, and the reader of its ring.
+/// A pipeline that captures, and the reader of its records.
 pub struct Capturing {
     pub pipeline: Pipeline,
-    reader: RingReader,
+    reader: RecordReader,
 }
 
 impl Capturing {
@@ -89,12 +92,12 @@ impl Capturing {
             .global("CAPTURE_HOST2", filter.host[2])
             .global("CAPTURE_HOST3", filter.host[3])
             .load()
-            .unwrap_or_else(|error| panic!("{filter:?}: {error}"));
-        let reader = RingReader::new(pipeline.map("RECORDS").expect("a map").clone()).expect("a ring");
+            .unwrap_or_else(|error| panic!("{filter:?}: {}", why(error)));
+        let reader = pipeline.records().expect("a buffer");
         Self { pipeline, reader }
     }
 
-    /// The records that lie in the ring.
+    /// The records that lie in the buffer.
     pub fn records(&mut self) -> Vec<(RecordHeader, Vec<u8>)> {
         let mut records = Vec::new();
         self.reader.drain(&mut |record| {
@@ -102,6 +105,17 @@ impl Capturing {
             records.push((packet.header, packet.bytes.to_vec()));
         });
         records
+    }
+}
+
+/// An error of loading, with the end of what the verifier said.
+fn why(error: engine::Error) -> String {
+    match error {
+        engine::Error::ProgramLoad { source, log, .. } => {
+            let lines: Vec<&str> = log.lines().collect();
+            format!("{source}\n{}", lines[lines.len().saturating_sub(30)..].join("\n"))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -128,11 +142,8 @@ impl Reflecting {
     /// `builder` has the redirect stage on.
     pub fn build(mut world: World, builder: PipelineBuilder) -> Self {
         lay_out(&mut world);
-        let pipeline =
-            builder.global("REDIRECT_MODE", mode::REFLECT).load().unwrap_or_else(|error| match error {
-                engine::Error::ProgramLoad { source, log, .. } => panic!("reflect: {source}\n{log}"),
-                other => panic!("reflect: {other}"),
-            });
+        let pipeline = builder.global("REDIRECT_MODE", mode::REFLECT).load();
+        let pipeline = pipeline.unwrap_or_else(|error| panic!("reflect: {}", why(error)));
         let local = pipeline.map("LOCAL").expect("a map");
         for address in world.local() {
             local.set(&words(address), &1_u32).expect("room");
@@ -149,6 +160,14 @@ impl Reflecting {
         let idle = PipelineBuilder::new(&[]).load().expect("a program that passes");
         let attachment = idle.attach("port0", Mode::Native).expect("veth takes XDP");
         Self { world, pipeline, attachment }
+    }
+
+    /// Whether this kernel runs a program as if port 0 had received the frame. One that does not says so.
+    pub fn can_be_asked(&self) -> bool {
+        let run = self.pipeline.program().test_run_on(&[0; 64], self.attachment.ifindex, 1);
+        let answer = operation(Operation::TestRunOn);
+        assert_eq!(run.is_ok(), answer == Answer::Yes, "{run:?}");
+        run.is_ok()
     }
 
     /// Verdict, reason and bytes for a frame that port 0 receives.

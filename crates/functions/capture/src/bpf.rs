@@ -89,71 +89,77 @@ impl Filter for Globals {
     }
 }
 
-/// A frame that was wanted, between its arrival and its verdict.
-pub enum Pending {
-    None,
+/// A frame that was wanted, between its arrival and its verdict. No enum, whose pointer would be undefined where there is none:
+/// verifiers before 6.3 refuse to read what was not written. And a number beside the pointer, since for those before 6.4 a
+/// record that was reserved may be null again when it is asked a second time.
+#[derive(Clone, Copy)]
+pub struct Pending {
+    buffer: u64,
     /// A reserved record of the ring. It must be submitted: the verifier insists.
-    Ring(*mut u8),
-    /// To be written to the perf buffer when the verdict is known.
-    Perf,
+    record: *mut u8,
+}
+
+const RING: u64 = 1;
+/// To be written to the perf buffer when the verdict is known.
+const PERF: u64 = 2;
+
+impl Pending {
+    const NONE: Self = Self { buffer: 0, record: ptr::null_mut() };
 }
 
 /// Begins a record if the filter wants the frame.
 #[inline(always)]
 pub fn begin(ctx: &XdpContext, frame: &Frame<'_>, headers: &Headers, length: u64) -> Pending {
-    if logic::wanted(frame, headers, &Globals) { start(ctx, length) } else { Pending::None }
+    if logic::wanted(frame, headers, &Globals) { start(ctx, length) } else { Pending::NONE }
 }
 
 /// Begins a record of a malformed frame if the filter wants such.
 #[inline(always)]
 pub fn begin_malformed(ctx: &XdpContext, length: u64) -> Pending {
-    if logic::wants_malformed(&Globals) { start(ctx, length) } else { Pending::None }
+    if logic::wants_malformed(&Globals) { start(ctx, length) } else { Pending::NONE }
 }
 
 #[inline(always)]
 fn start(ctx: &XdpContext, length: u64) -> Pending {
     if CAPTURE_PERF.load() != 0 {
-        return Pending::Perf;
+        return Pending { buffer: PERF, ..Pending::NONE };
     }
     let record = reserve(ctx, length);
-    if record.is_null() { Pending::None } else { Pending::Ring(record) }
+    if record.is_null() { Pending::NONE } else { Pending { buffer: RING, record } }
 }
 
 /// Hands the record over with its verdict.
 #[inline(always)]
 pub fn finish(ctx: &XdpContext, pending: Pending, length: u64, action: Action, reason: Reason) {
-    match pending {
-        Pending::None => {}
-        Pending::Ring(record) => {
-            let header: *mut RecordHeader = record.cast();
-            // SAFETY: `record` is a reservation of at least HEADER bytes, and nobody reads it before the submit.
-            // Without wake-up: waking the reader for each packet costs forty times as much as the rest; it polls.
-            unsafe {
-                (*header).verdict = action as u32;
-                (*header).reason = reason as u32;
-                bpf_ringbuf_submit(record.cast(), u64::from(BPF_RB_NO_WAKEUP));
-            }
+    if pending.buffer == RING {
+        let header: *mut RecordHeader = pending.record.cast();
+        // SAFETY: `record` is a reservation of at least HEADER bytes, and nobody reads it before the submit.
+        // Without wake-up: waking the reader for each packet costs forty times as much as the rest; it polls.
+        unsafe {
+            (*header).verdict = action as u32;
+            (*header).reason = reason as u32;
+            bpf_ringbuf_submit(pending.record.cast(), u64::from(BPF_RB_NO_WAKEUP));
         }
-        Pending::Perf => {
-            let captured = captured(length);
-            let header = RecordHeader {
-                // SAFETY: the helper has no preconditions.
-                time: unsafe { bpf_ktime_get_ns() },
-                length: length as u32,
-                captured: captured as u32,
-                queue: ctx.rx_queue_index(),
-                verdict: action as u32,
-                reason: reason as u32,
-                ifindex: ctx.ingress_ifindex() as u32,
-            };
-            // aya's own wrapper throws the result away, and a full buffer must be counted.
-            let map = ptr::from_ref(&PERF_RECORDS).cast_mut().cast();
-            let flags = captured << 32 | BPF_F_CURRENT_CPU;
-            let bytes = ptr::from_ref(&header).cast_mut().cast();
-            // SAFETY: the map is a perf event array; the header has no padding and lives until the call returns.
-            if unsafe { bpf_perf_event_output(ctx.as_ptr(), map, flags, bytes, u64::from(HEADER)) } != 0 {
-                count_lost();
-            }
+    }
+    if pending.buffer == PERF {
+        let captured = captured(length);
+        let header = RecordHeader {
+            // SAFETY: the helper has no preconditions.
+            time: unsafe { bpf_ktime_get_ns() },
+            length: length as u32,
+            captured: captured as u32,
+            queue: ctx.rx_queue_index(),
+            verdict: action as u32,
+            reason: reason as u32,
+            ifindex: ctx.ingress_ifindex() as u32,
+        };
+        // aya's own wrapper throws the result away, and a full buffer must be counted.
+        let map = ptr::from_ref(&PERF_RECORDS).cast_mut().cast();
+        let flags = captured << 32 | BPF_F_CURRENT_CPU;
+        let bytes = ptr::from_ref(&header).cast_mut().cast();
+        // SAFETY: the map is a perf event array; the header has no padding and lives until the call returns.
+        if unsafe { bpf_perf_event_output(ctx.as_ptr(), map, flags, bytes, u64::from(HEADER)) } != 0 {
+            count_lost();
         }
     }
 }
@@ -192,10 +198,10 @@ fn reserve_class<const DATA: u32, const SIZE: usize>(ctx: &XdpContext, length: u
     // SAFETY: the reservation is HEADER + DATA bytes.
     let data = unsafe { record.add(HEADER as usize) };
     // The caller made sure of the bound; the verifier has to see it on the very register that is passed, and LLVM would
-    // drop a test that it knows to be superfluous.
-    let want = core::hint::black_box(wanted);
+    // drop a test that it knows to be superfluous. By one less: 6.1's does not learn from a test that something is not 0.
+    let more = core::hint::black_box(wanted - 1);
     // SAFETY: `data` has DATA bytes.
-    if want == 0 || want > u64::from(DATA) || unsafe { load_bytes(ctx, data, want) } != 0 {
+    if more >= u64::from(DATA) || unsafe { load_bytes(ctx, data, more + 1) } != 0 {
         // SAFETY: the reservation is ours and not used afterwards.
         unsafe { bpf_ringbuf_discard(record.cast(), u64::from(BPF_RB_NO_WAKEUP)) };
         return ptr::null_mut();

@@ -227,9 +227,12 @@ pub fn length(answer: Answer, headers: &Headers) -> usize {
 #[inline(always)]
 fn turn_link(frame: &mut Frame<'_>) -> Option<()> {
     let mut ends = frame.window_mut::<{ ethernet::HEADER }>(0)?;
-    let (to, from) = (ends.mac::<0>(), ends.mac::<6>());
-    ends.set_mac::<0>(from);
-    ends.set_mac::<6>(to);
+    // In words: LLVM makes a call of six bytes that are exchanged, and the stack of calls is counted in full.
+    let (to, from) = ((ends.be32::<0>(), ends.be16::<4>()), (ends.be32::<6>(), ends.be16::<10>()));
+    ends.set_be32::<0>(from.0);
+    ends.set_be16::<4>(from.1);
+    ends.set_be32::<6>(to.0);
+    ends.set_be16::<10>(to.1);
     Some(())
 }
 

@@ -5,6 +5,7 @@ use aya_ebpf::{
     EbpfContext as _, Global,
     bindings::{
         BPF_FIB_LKUP_RET_FWD_DISABLED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup,
+        xdp_md,
     },
     btf_maps::{DevMap, DevMapHash, HashMap},
     helpers,
@@ -36,8 +37,42 @@ static REDIRECT_MODE: Global<u8> = Global::new(mode::CROSS);
 
 /// Runs the stage.
 #[inline(always)]
-pub fn run(ctx: &XdpContext, frame: &mut Frame<'_>, headers: &Headers) -> Step {
-    logic::reflect(frame, headers, &mut Kernel { ctx })
+pub fn run(ctx: &XdpContext, headers: &Headers) -> Step {
+    if !logic::may_be_echo(headers) {
+        return Step::Next;
+    }
+    // SAFETY: it is this program's context.
+    let done = unsafe { redirect_reflect(ctx.ctx, headers.packed()) };
+    if done & CLAIMED == 0 {
+        return Step::Next;
+    }
+    let action = match done >> 8 & 0xff {
+        REDIRECT => Action::Redirect,
+        _ => Action::Pass,
+    };
+    // SAFETY: the function made it of a reason.
+    Step::Done(action, unsafe { core::mem::transmute::<u8, Reason>(done as u8) })
+}
+
+/// In what [`redirect_reflect`] returns: the frame is this stage's. An action and a reason stand below.
+const CLAIMED: u32 = 1 << 16;
+const REDIRECT: u32 = Action::Redirect as u32;
+
+/// Reflects a frame with these headers. A function of its own, so that the verifier walks through it once, and not behind every
+/// path that leads to it, and so that what it keeps on the stack is not beside what the firewall's functions do.
+///
+/// # Safety
+/// `ctx` must be the context of the program that calls, and `headers` those of its packet.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn redirect_reflect(ctx: *mut xdp_md, headers: u64) -> u32 {
+    let ctx = XdpContext::new(ctx);
+    // SAFETY: data..data_end is this frame's memory, and only ours.
+    let mut frame = unsafe { Frame::from_raw(ctx.data(), ctx.data_end()) };
+    match logic::reflect(&mut frame, &Headers::unpacked(headers), &mut Kernel { ctx: &ctx }) {
+        Step::Next => 0,
+        Step::Done(action, reason) => CLAIMED | (action as u32) << 8 | reason as u32,
+    }
 }
 
 /// Whether every frame is to leave through the peer, before anything is parsed of it.

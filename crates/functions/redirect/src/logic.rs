@@ -53,6 +53,16 @@ pub fn reflect(frame: &mut Frame<'_>, headers: &Headers, env: &mut impl Env) -> 
     }
 }
 
+/// Whether it is a message of the kind that is reflected; of nothing else is more looked at.
+#[inline(always)]
+pub fn may_be_echo(headers: &Headers) -> bool {
+    match headers.version {
+        4 => headers.protocol == icmp::PROTOCOL_V4,
+        6 => headers.protocol == icmp::PROTOCOL_V6,
+        _ => false,
+    }
+}
+
 /// Not ours: to the kernel, counted under the reason.
 #[inline(always)]
 fn kernel(reason: Reason) -> Step {

@@ -11,7 +11,7 @@ use std::{
 use abi::Stage;
 use capture::{cli::CaptureOptions, filter::FilterValues, record::Packet, shared::RING_BYTES};
 use clap::{Args, ValueEnum};
-use engine::{Map, PerfReader, PipelineBuilder, Records, RingReader};
+use engine::{Map, PipelineBuilder, RecordBuffer, RecordReader, Records as _, exit};
 
 use self::output::Output;
 use crate::{
@@ -45,9 +45,6 @@ enum Buffer {
     Perf,
 }
 
-/// The ring buffer is older (5.8), but only since this release can a program copy a frame into it.
-const RING_SINCE: (u32, u32) = (5, 18);
-
 /// How often the buffers are looked at. Nobody wakes us for a packet: that would cost more than the packet.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -55,14 +52,19 @@ pub fn run(args: DumpArgs, global: &Global) -> Result<u8, Failure> {
     distinct(&args.interfaces)?;
     let filter = FilterValues::from_args(&args.options.filter)
         .map_err(|error| Failure::usage(error.to_string(), None))?;
-    let perf =
-        args.buffer == Buffer::Perf || (args.buffer == Buffer::Auto && engine::kernel_release() < RING_SINCE);
+    if args.buffer == Buffer::Ring && RecordBuffer::of_running_kernel() == RecordBuffer::Perf {
+        return Err(Failure::new(
+            exit::NOT_SUPPORTED,
+            "programs of this kernel cannot copy a frame into a ring buffer, which came with 5.18",
+            Some("use --buffer perf, or none: `auto` takes what there is"),
+        ));
+    }
     let output = Output::open(&args.options, &args.interfaces, global.json)?;
     let clock = Clock::new(args.tool.duration)?;
-    let builder = builder(&filter, args.options.snaplen(), perf);
+    let builder = builder(&filter, args.options.snaplen(), args.buffer);
     let mut ports = Vec::new();
     for interface in &args.interfaces {
-        ports.push(Port::start(&builder, interface, &args.tool, perf)?);
+        ports.push(Port::start(&builder, interface, &args.tool)?);
     }
 
     let left = args.options.count.unwrap_or(u64::MAX);
@@ -85,10 +87,9 @@ pub fn run(args: DumpArgs, global: &Global) -> Result<u8, Failure> {
     result.and_then(|()| output.finish()).map(|()| 0)
 }
 
-fn builder(filter: &FilterValues, snaplen: u32, perf: bool) -> PipelineBuilder {
+fn builder(filter: &FilterValues, snaplen: u32, buffer: Buffer) -> PipelineBuilder {
     let builder = PipelineBuilder::new(&[Stage::Capture])
         .global("CAPTURE_SNAPLEN", snaplen)
-        .global("CAPTURE_PERF", u8::from(perf))
         .global("CAPTURE_FILTER", filter.parts)
         .global("CAPTURE_PROTOCOL", filter.protocol)
         .global("CAPTURE_PORT", filter.port)
@@ -97,36 +98,27 @@ fn builder(filter: &FilterValues, snaplen: u32, perf: bool) -> PipelineBuilder {
         .global("CAPTURE_HOST0", filter.host[0])
         .global("CAPTURE_HOST1", filter.host[1])
         .global("CAPTURE_HOST2", filter.host[2])
-        .global("CAPTURE_HOST3", filter.host[3]);
-    if perf { builder.without_ring_buffer() } else { builder.map_entries("RECORDS", RING_BYTES) }
+        .global("CAPTURE_HOST3", filter.host[3])
+        .map_entries("RECORDS", RING_BYTES);
+    match buffer {
+        Buffer::Auto => builder,
+        Buffer::Ring => builder.record_buffer(RecordBuffer::Ring),
+        Buffer::Perf => builder.record_buffer(RecordBuffer::Perf),
+    }
 }
 
 /// One interface, its data path and its buffer.
 struct Port {
     running: Running,
-    records: Source,
+    records: RecordReader,
     lost: Arc<Map>,
 }
 
-enum Source {
-    Ring(RingReader),
-    Perf(PerfReader),
-}
-
 impl Port {
-    fn start(
-        builder: &PipelineBuilder,
-        interface: &str,
-        tool: &ToolArgs,
-        perf: bool,
-    ) -> Result<Self, Failure> {
+    fn start(builder: &PipelineBuilder, interface: &str, tool: &ToolArgs) -> Result<Self, Failure> {
         let (pipeline, attachment) = builder.attach(interface, tool.mode.into())?;
         let running = Running { pipeline, attachment };
-        let records = if perf {
-            Source::Perf(PerfReader::new(running.pipeline.map("PERF_RECORDS")?)?)
-        } else {
-            Source::Ring(RingReader::new(running.pipeline.map("RECORDS")?.clone())?)
-        };
+        let records = running.pipeline.records()?;
         let lost = running.pipeline.map("CAPTURE_LOST")?.clone();
         // Not before there is a buffer: who reads this may send what is to be captured.
         announce(&running.attachment);
@@ -163,7 +155,7 @@ impl Progress {
 /// Prints or writes all packets that are there, in the order in which they came.
 fn drain(ports: &mut [Port], progress: &mut Progress) -> Result<(), Failure> {
     let mut result = Ok(());
-    if let [Port { records: Source::Ring(ring), .. }] = ports {
+    if let [Port { records: RecordReader::Ring(ring), .. }] = ports {
         // One ring is in order by itself, and need not be copied.
         ring.drain(&mut |record| {
             if result.is_ok() {
@@ -179,10 +171,7 @@ fn drain(ports: &mut [Port], progress: &mut Progress) -> Result<(), Failure> {
             let time = Packet::from_record(record).map_or(0, |packet| packet.header.time);
             records.push((time, interface, record.to_vec()));
         };
-        match &mut port.records {
-            Source::Ring(ring) => ring.drain(&mut each),
-            Source::Perf(perf) => perf.drain(&mut each),
-        };
+        port.records.drain(&mut each);
     }
     records.sort_by_key(|(time, ..)| *time);
     for (_, interface, record) in records {

@@ -101,6 +101,9 @@ fn operation(operation: Operation) -> Use {
     match operation {
         Operation::Link => Use("attaching, replacing atomically", true, "5.9"),
         Operation::TestRun => Use("bench, explain", false, "4.12"),
+        Operation::TestRunOn => {
+            Use("senko explain as if the interface had received the packet", false, "5.15")
+        }
         Operation::LiveFrames => Use("senko gen, bench with live frames", false, "5.18"),
         Operation::Batch => Use("filling large tables fast", false, "5.6"),
         Operation::MappedArray => Use("prefix tables", false, "5.5"),

@@ -37,7 +37,7 @@ impl RedirectTarget {
             (Some(peer), _) if !peer.up => Self::PeerDown,
             // `veth_xdp_xmit` drops frames with ENXIO unless the peer polls (NAPI): with a program, or with GRO.
             (Some(peer), _) => {
-                let gro = peer.features.get("rx-gro").copied().unwrap_or(false);
+                let gro = gro_polls() && peer.features.get("rx-gro").copied().unwrap_or(false);
                 if gro || peer.native_program { Self::Yes } else { Self::PeerWithoutGro }
             }
             (None, Some(features)) if features.redirect_target() => Self::Yes,
@@ -46,6 +46,11 @@ impl RedirectTarget {
             (None, None) => Self::Unknown,
         }
     }
+}
+
+/// Whether a veth with GRO polls. Before, only one with a program does.
+fn gro_polls() -> bool {
+    engine::kernel_release() >= (5, 13)
 }
 
 pub fn check(facts: &InterfaceFacts) -> Check {
@@ -67,6 +72,11 @@ pub fn check(facts: &InterfaceFacts) -> Check {
         RedirectTarget::PeerDown => check.missing(
             format!("bad redirect target: its peer {peer} is down"),
             there.ip(&format!("link set dev {peer} up")),
+        ),
+        RedirectTarget::PeerWithoutGro if !gro_polls() => check.missing(
+            format!("bad redirect target: its peer {peer} has no native program; frames are lost"),
+            there
+                .senko(&format!("count {peer}    # or any other program, while frames are redirected there")),
         ),
         RedirectTarget::PeerWithoutGro => check.missing(
             format!(
