@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use abi::Stage;
+use abi::{Direction, Stage};
 use engine::{
     Error, Globals, LoadChoices, ObjectFile, PipelineBuilder, Program, RecordBuffer, data_path,
     pipeline_object,
@@ -81,6 +81,7 @@ rules = [
   "reject tcp to 10.1.0.0/16 port 23",
   "limit 10/s per source icmp type echo-request",
   "count amplified udp sport {53, 123} length > 512",
+  "mark 7 tcp dport 443",
   "accept tcp from @office port {22, 80, 443}",
 ]
 "#;
@@ -125,9 +126,10 @@ fn programs() -> Vec<(&'static str, Result<Program, Error>)> {
         ("count_frags", alone(only(Stage::Counter).frags())),
         ("dump", alone(capture.clone())),
         ("dump_perf", alone(capture.record_buffer(RecordBuffer::Perf))),
-        ("egress", data_path::load_egress(of_rules(&everything), &maps)),
+        ("egress", data_path::load_classifier(Direction::Egress, of_rules(&everything), &maps)),
         ("everything", data_path::load_program(of_rules(&everything), false, &maps)),
         ("firewall", alone(only(Stage::Firewall))),
+        ("ingress", data_path::load_classifier(Direction::Ingress, of_rules(&everything), &maps)),
         ("redirect_reflect", alone(only(Stage::Redirect).global("REDIRECT_MODE", mode::REFLECT))),
         ("redirect_to", alone(only(Stage::Redirect))),
         ("tracepoint_error", tracepoint("redirect_error")),
