@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use crate::{Fragment, Frame, Headers, Malformed, parse, transport};
+
 /// A frame, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dissected<'a> {
@@ -175,4 +177,54 @@ fn eat<'a>(rest: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
 
 fn eat_number(rest: &mut &[u8], n: usize) -> Option<u32> {
     eat(rest, n).map(number)
+}
+
+/// Asserts that the parser finds in a frame, which was `length` bytes long on the wire, what is found here.
+///
+/// # Panics
+/// When it does not.
+pub fn agrees(frame: &[u8], length: usize) {
+    let parsed = parse(&Frame::new(&mut frame.to_vec()), length as u64);
+    match (parsed, dissect(frame, length)) {
+        (Err(malformed), Err(name)) => assert_eq!(malformed.name(), name),
+        (Ok(headers), Ok(dissected)) => same(frame, &headers, &dissected),
+        (parsed, dissected) => panic!("{parsed:?}, but the model says {dissected:?}"),
+    }
+}
+
+fn same(frame: &[u8], headers: &Headers, dissected: &Dissected<'_>) {
+    let part = match headers.fragment() {
+        Fragment::Whole => Part::All,
+        Fragment::First => Part::First,
+        Fragment::Later => Part::Later,
+    };
+    assert_eq!(headers.ethertype, dissected.ethertype);
+    assert_eq!(usize::from(headers.tags), dissected.vlans.len());
+    let Some(ip) = &dissected.ip else {
+        assert_eq!((headers.version, headers.protocol, part), (0, 0, Part::All));
+        return;
+    };
+    assert_eq!((headers.version, headers.protocol, part), (ip.version, ip.protocol, ip.part));
+    assert_eq!(headers.network_offset(), frame.len() - ip.packet.len());
+    assert_eq!(frame.get(headers.transport_offset()..).unwrap_or(&[]), ip.payload);
+    let read = transport::transport(&Frame::new(&mut frame.to_vec()), headers);
+    let (needed, name) = match ip.protocol {
+        6 => (20, "tcp_truncated"),
+        17 | 33 | 132 | 136 => (8, "udp_truncated"),
+        _ if ip.is_icmp() => (4, "icmp_truncated"),
+        _ => (0, ""),
+    };
+    let Some(upper) = ip.upper(needed) else {
+        if ip.part == Part::Later {
+            assert_eq!(read, Ok(transport::Transport::default()));
+        } else {
+            assert_eq!(read.map_err(Malformed::name), Err(name));
+        }
+        return;
+    };
+    let (source_port, destination_port) = ip.ports().unwrap_or_default();
+    let (icmp_type, icmp_code) = if ip.is_icmp() { (upper[0], upper[1]) } else { (0, 0) };
+    let tcp_flags = if ip.protocol == 6 { upper[13] } else { 0 };
+    let expected = transport::Transport { source_port, destination_port, tcp_flags, icmp_type, icmp_code };
+    assert_eq!(read, Ok(expected));
 }
