@@ -10,9 +10,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 /// What tests call and busybox has not, or has differently.
-const CALLED: [&str; 14] = [
+const CALLED: [&str; 15] = [
     "bash", "bpftool", "ethtool", "find", "ip", "mount", "nsenter", "ping", "setpriv", "sysctl", "tc",
-    "tcpdump", "umount", "unshare",
+    "tcpdump", "touch", "umount", "unshare",
 ];
 
 /// Files for the guest: their path there, and where they are here.
