@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use abi::{Reason, Stage, shared};
+use abi::{Reason, Stage};
 use clap::Args;
 use engine::{Map, Pipeline, PipelineBuilder, RedirectErrors};
 use redirect::{
@@ -39,14 +39,6 @@ pub struct RedirectArgs {
     interval: Duration,
     #[command(flatten)]
     tool: ToolArgs,
-}
-
-shared! {
-    /// `struct bpf_devmap_val`: the port, and no program on it.
-    pub struct Port {
-        pub ifindex: u32,
-        pub program: u32,
-    }
 }
 
 pub fn run(args: &RedirectArgs, global: &Global) -> Result<u8, Failure> {
@@ -106,7 +98,7 @@ impl Instance {
         let mut ports = Vec::new();
         for (name, peer) in names.iter().zip([indexes[1], indexes[0]]) {
             let (pipeline, attachment) = builder.attach_prepared(name, tool.mode.into(), |pipeline| {
-                pipeline.map("PEER_PORT")?.set(&0_u32, &Port { ifindex: peer, program: 0 })
+                pipeline.map("PEER_PORT")?.set(&0_u32, &peer)
             })?;
             announce(&attachment);
             ports.push(Running { pipeline, attachment });
@@ -127,9 +119,7 @@ impl Instance {
             let (pipeline, attachment) =
                 builder.attach_prepared(interface, tool.mode.into(), |pipeline| {
                     for ifindex in &indexes {
-                        pipeline
-                            .map("REFLECT_PORTS")?
-                            .set(ifindex, &Port { ifindex: *ifindex, program: 0 })?;
+                        pipeline.map("REFLECT_PORTS")?.set(ifindex, ifindex)?;
                     }
                     set_local(pipeline)
                 })?;

@@ -283,7 +283,7 @@ fn live_rows(report: &mut Report) -> Result<(), Failure> {
     let port = r.interface("to-h2").index;
     let bare = r.run(|| bare_redirect(port))??;
     let ours = PipelineBuilder::new(&[Stage::Redirect]).load()?;
-    r.run(|| ours.map("PEER_PORT")?.set(&0_u32, &super::cable::Port { ifindex: port, program: 0 }))??;
+    r.run(|| ours.map("PEER_PORT")?.set(&0_u32, &port))??;
     let programs = [bare.program("bare_redirect")?, ours.program()];
     let figures = Rounds::run(LIVE_ROUNDS, programs.into_iter(), |program| {
         let attachment = r.run(|| attach(program, "to-h1", Mode::Native))??;
