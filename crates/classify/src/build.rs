@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    BoxRule, Cell, Slot,
+    Bounds, BoxRule, Cell, Slot,
     cut::{self, Children, Cut},
     known::Known,
     leaf,
@@ -27,6 +27,8 @@ pub struct Builder {
     pub cells: Vec<Cell>,
     leaves: HashMap<Vec<Cell>, u32>,
     groups: HashMap<Vec<Slot>, u32>,
+    /// How far a walk can go in what was built.
+    pub bounds: Bounds,
     /// Memory is not to be more than that.
     most_bytes: usize,
 }
@@ -119,6 +121,7 @@ impl Tree<'_> {
         {
             rules.truncate(decides + 1);
         }
+        self.builder.bounds.steps = self.builder.bounds.steps.max(depth);
         if rules.len() <= self.leaf_rules || depth == MOST_STEPS {
             return self.leaf(&rules, known);
         }
@@ -209,6 +212,9 @@ impl Tree<'_> {
             let (first, last) = (order(*first), order(rules[rules.len() - 1]));
             return Err(BuildError::Overlap { rules: rules.len(), first, last });
         }
+        let bounds = &mut self.builder.bounds;
+        let bound = if self.first_only { &mut bounds.cells } else { &mut bounds.cells_of_each };
+        *bound = (*bound).max(cells.len() as u32);
         Ok(self.builder.leaf(cells, order(*first)))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Best, BoxRule, Cell, Condition, Five, Key, Kind, Slot, Tables, Test,
+    Best, Bounds, BoxRule, Cell, Condition, Five, Key, Kind, Slot, Tables, Test,
     build::{BuildError, Builder},
     kind::{ALL_ROOTS, ROOTS},
     slot::NOTHING,
@@ -16,6 +16,7 @@ pub struct Arrays {
     /// The roots first.
     pub slots: Arc<[Slot]>,
     pub cells: Arc<[Cell]>,
+    pub bounds: Bounds,
 }
 
 /// What it came to.
@@ -63,7 +64,7 @@ impl Forest {
             }
         }
         shape.bytes = done.bytes();
-        let arrays = Arrays { slots: done.slots.into(), cells: done.cells.into() };
+        let arrays = Arrays { slots: done.slots.into(), cells: done.cells.into(), bounds: done.bounds };
         let means =
             lists.iter().zip(Kind::ALL).map(|(lists, kind)| walked(&arrays, kind, shape.trees, &lists.first));
         let mut total = 0.0;
@@ -160,7 +161,7 @@ fn cost(
         builder.slots[tree] = builder.tree(rules, list.clone(), true)?;
     }
     let bytes = (builder.bytes() * stride) as f64;
-    let arrays = Arrays { slots: builder.slots.into(), cells: builder.cells.into() };
+    let arrays = Arrays { slots: builder.slots.into(), cells: builder.cells.into(), bounds: builder.bounds };
     let (steps, cells) = walked(&arrays, Kind::V4, division.len() as u32, rules);
     // The last step and the leaf are where the size says; what is before them is in the nearest cache.
     let cold = (2.0 + bytes / 65_536.0).min(180.0);
@@ -231,6 +232,10 @@ impl Arrays {
 }
 
 impl Tables for Arrays {
+    fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     fn root(&self, index: u32) -> Slot {
         self.slots.get(index as usize).copied().unwrap_or(Slot::EMPTY)
     }
@@ -245,6 +250,10 @@ impl Tables for Arrays {
 }
 
 impl Tables for Counting<'_> {
+    fn bounds(&self) -> Bounds {
+        self.arrays.bounds
+    }
+
     fn root(&self, index: u32) -> Slot {
         self.arrays.root(index)
     }

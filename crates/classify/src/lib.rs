@@ -25,7 +25,8 @@ pub use cell::{Cell, Five, ORDERS, Verdict};
 pub use kind::{ALL_ROOTS, EACH, Kind, MOST_TREES, root};
 pub use slot::{NOTHING, Slot};
 pub use walk::{
-    Best, Key, MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS, Tables, WORDS, each_match, first_match, word,
+    Best, Bounds, Key, MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS, Tables, WORDS, each_match, first_match,
+    word,
 };
 
 #[cfg(not(target_arch = "bpf"))]

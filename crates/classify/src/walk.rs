@@ -29,8 +29,28 @@ pub const MOST_CELLS: u32 = 128;
 /// Cells of a leaf of which every match counts, at most.
 pub const MOST_CELLS_OF_EACH: u32 = 48;
 
+/// How far a walk can go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// At most [`MOST_STEPS`].
+    pub steps: u32,
+    /// At most [`MOST_CELLS`].
+    pub cells: u32,
+    /// At most [`MOST_CELLS_OF_EACH`].
+    pub cells_of_each: u32,
+}
+
+impl Bounds {
+    /// Of any tree.
+    pub const MOST: Self = Self { steps: MOST_STEPS, cells: MOST_CELLS, cells_of_each: MOST_CELLS_OF_EACH };
+}
+
 /// The arrays that trees are in. `None` for an index past the end.
 pub trait Tables {
+    /// Steps and cells that a key meets in one tree, and cells in the tree of which every match counts, at most: the fewer, the
+    /// less has the verifier to walk through.
+    fn bounds(&self) -> Bounds;
+
     /// A tree's root; see [`root`](crate::root).
     fn root(&self, index: u32) -> Slot;
     fn slot(&self, index: u32) -> Option<Slot>;
@@ -42,7 +62,9 @@ pub trait Tables {
 #[inline(always)]
 fn leaf(tables: &impl Tables, root: u32, key: &Key) -> Option<Slot> {
     let mut slot = tables.root(root);
-    for _ in 0..MOST_STEPS {
+    let mut left = tables.bounds().steps;
+    while left != 0 {
+        left -= 1;
         if slot.is_leaf() {
             return Some(slot);
         }
@@ -80,7 +102,9 @@ pub fn first_match(tables: &impl Tables, root: u32, key: &Key, five: Five, best:
         return best;
     }
     let mut at = leaf.base();
-    for _ in 0..MOST_CELLS {
+    let mut left = tables.bounds().cells;
+    while left != 0 {
+        left -= 1;
         let Some(cell) = tables.cell(at) else { return best };
         if cell.is_rule() {
             if cell.matches(five) {
@@ -115,7 +139,9 @@ pub fn each_match(
 ) {
     let Some(leaf) = leaf(tables, root, key) else { return };
     let mut at = leaf.base();
-    for _ in 0..MOST_CELLS_OF_EACH {
+    let mut left = tables.bounds().cells_of_each;
+    while left != 0 {
+        left -= 1;
         let Some(cell) = tables.cell(at) else { return };
         if cell.is_rule() {
             if cell.matches(five) && (cell.order() >= before || !each(at)) {

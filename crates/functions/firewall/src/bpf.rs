@@ -10,7 +10,7 @@ use aya_ebpf::{
     macros::btf_map,
     programs::XdpContext,
 };
-use classify::{ALL_ROOTS, Cell, Five, Key, Kind, Slot};
+use classify::{ALL_ROOTS, Bounds, Cell, Five, Key, Kind, Slot};
 use prefix::{LineV4, LineV6, Node, TablesV4, TablesV6};
 use wire::{Fragment, Frame, Headers};
 
@@ -88,6 +88,14 @@ static FIREWALL_RULES: Global<u8> = Global::new(0);
 /// Trees of which the first match decides.
 #[unsafe(no_mangle)]
 static RULE_TREES: Global<u8> = Global::new(0);
+
+// How far a walk can go: what the verifier walks through, which forgets less of it in older kernels.
+#[unsafe(no_mangle)]
+static RULE_STEPS: Global<u32> = Global::new(Bounds::MOST.steps);
+#[unsafe(no_mangle)]
+static RULE_LEAF: Global<u32> = Global::new(Bounds::MOST.cells);
+#[unsafe(no_mangle)]
+static RULE_LEAF_OF_EACH: Global<u32> = Global::new(Bounds::MOST.cells_of_each);
 
 /// The trees' roots, by `classify::root`.
 #[unsafe(no_mangle)]
@@ -254,6 +262,11 @@ fn sets_of<const AT: usize>(key: &Key, kind: u32) -> u32 {
 struct Compiled;
 
 impl classify::Tables for Compiled {
+    #[inline(always)]
+    fn bounds(&self) -> Bounds {
+        Bounds { steps: RULE_STEPS.load(), cells: RULE_LEAF.load(), cells_of_each: RULE_LEAF_OF_EACH.load() }
+    }
+
     #[inline(always)]
     fn root(&self, index: u32) -> Slot {
         let root = ptr::from_ref(&RULE_ROOTS).cast::<u64>().wrapping_add((index & (ALL_ROOTS - 1)) as usize);

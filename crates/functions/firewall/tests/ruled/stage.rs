@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use abi::{Action, Reason, Step, layout::from_bytes};
-use classify::{Cell, Five, Key, Kind, Slot, Verdict, WORDS};
+use classify::{Bounds, Cell, Five, Key, Kind, Slot, Verdict, WORDS};
 use firewall::{
     config::Firewall,
     key::{self, ask, word},
@@ -153,6 +153,14 @@ impl Loaded {
 }
 
 impl classify::Tables for Loaded {
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            steps: self.global("RULE_STEPS"),
+            cells: self.global("RULE_LEAF"),
+            cells_of_each: self.global("RULE_LEAF_OF_EACH"),
+        }
+    }
+
     fn root(&self, index: u32) -> Slot {
         Slot(self.global::<[u64; classify::ALL_ROOTS as usize]>("RULE_ROOTS")[index as usize])
     }
