@@ -27,7 +27,7 @@ enum Chore {
     Test(test::TestArgs),
     /// Run the kernel and lab tests inside Debian's kernels, emulated by QEMU
     Vm(vm::VmArgs),
-    /// Hold compiled rules against the list, on random rules and packets
+    /// Look for inputs that break what reads them, and hold compiled rules against the list
     Fuzz(fuzz::FuzzArgs),
     /// Measure ns per packet against the bare floor
     Bench(bench::BenchArgs),

@@ -34,13 +34,13 @@ pub fn pcapng(bytes: &[u8]) {
         packets.push((u32::from(interface) % names.len() as u32, Duration::from_nanos(time), header, data));
     }
     let mut file = Vec::new();
-    let mut ends = Vec::new();
     let mut writer = Writer::new(&mut file, &names, u32::from_le_bytes(snaplen)).expect("memory");
     for (interface, time, header, data) in &packets {
         writer.packet(*interface, *time, &Packet { header: *header, bytes: data }).expect("memory");
     }
     writer.flush().expect("memory");
-    read_back(&file, &names, &packets, &mut ends);
+    let ends = ends_of_blocks(&file);
+    read_back(&file, &names, &packets);
     assert_eq!(whole_blocks(&file), file.len());
     for torn in (0..file.len()).step_by(1 + file.len() / 97) {
         let whole = whole_blocks(&file[..torn]);
@@ -49,13 +49,9 @@ pub fn pcapng(bytes: &[u8]) {
     }
 }
 
-fn read_back(
-    file: &[u8],
-    names: &[String],
-    packets: &[(u32, Duration, RecordHeader, &[u8])],
-    ends: &mut Vec<usize>,
-) {
-    let mut at = 0;
+/// Where each block ends, which its length says twice.
+fn ends_of_blocks(file: &[u8]) -> Vec<usize> {
+    let (mut at, mut ends) = (0, Vec::new());
     while at < file.len() {
         let length = u32::from_ne_bytes(file[at + 4..at + 8].try_into().expect("four bytes")) as usize;
         let again = &file[at + length - 4..at + length];
@@ -63,6 +59,10 @@ fn read_back(
         at += length;
         ends.push(at);
     }
+    ends
+}
+
+fn read_back(file: &[u8], names: &[String], packets: &[(u32, Duration, RecordHeader, &[u8])]) {
     let mut reader = PcapNgReader::new(file).expect("a section header");
     let mut expected = packets.iter();
     while let Some(block) = reader.next_block() {
