@@ -18,7 +18,7 @@ use crate::{
     flow_bpf,
     key::{self, ask, word},
     limit,
-    logic::{self, Env},
+    logic::{self, Env, Listed},
     mark_bpf, reject_bpf,
     rules::{self, Deeds, Effects, Outcome},
     shared::{Hit, Limit},
@@ -166,6 +166,25 @@ pub fn take_told() -> bool {
 #[inline(always)]
 pub fn run_malformed(ctx: &XdpContext, frame: &Frame<'_>, length: u64) -> Step {
     logic::process_malformed(frame, length, &mut Maps::<false>(ctx.ctx))
+}
+
+/// What the blocks and the lists say of the source in the IP header at `at`, as a [`Listed`]. A function of its own, so that the
+/// verifier walks through the lookups once, and through what follows not behind each of their ends.
+///
+/// # Safety
+/// `ctx` must be the context of the program that calls.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub unsafe extern "C" fn firewall_source(ctx: *mut xdp_md, version: u32, at: u32, bytes: u64) -> u32 {
+    // SAFETY: the caller's promise; data..data_end is this frame's memory, and only read.
+    let frame = unsafe { Frame::from_raw((*ctx).data as usize, (*ctx).data_end as usize) };
+    let (at, maps) = ((at & 0x1f) as usize, &mut Maps::<false>(ctx));
+    let listed = if version == 4 {
+        logic::by_source::<4>(&frame, at, bytes, maps)
+    } else {
+        logic::by_source::<6>(&frame, at, bytes, maps)
+    };
+    listed as u32
 }
 
 /// Judges a packet with these headers. A function of its own, so that the verifier walks through it once, and not behind
@@ -478,6 +497,23 @@ impl<const PLAIN: bool> Env for Maps<PLAIN> {
         if let Some(hit) = BLOCK_HITS.get_ptr_mut(slot) {
             // SAFETY: as in `hit`.
             unsafe { add(hit, bytes) }
+        }
+    }
+
+    #[inline(always)]
+    fn by_source<const VERSION: u8>(&mut self, frame: &Frame<'_>, at: usize, length: u64) -> Listed {
+        if !self.has_rules() {
+            return logic::by_source::<VERSION>(frame, at, length, self);
+        }
+        if !self.has_blocks() && !self.has_lists() {
+            return Listed::No;
+        }
+        // SAFETY: it is this program's context.
+        match unsafe { firewall_source(self.0, VERSION.into(), at as u32, length) } {
+            1 => Listed::Allow,
+            2 => Listed::Drop,
+            3 => Listed::Blocked,
+            _ => Listed::No,
         }
     }
 
