@@ -80,15 +80,28 @@ pub trait Env {
     }
 }
 
-/// What source addresses come to.
+/// What source addresses come to. No number is 0: see `bpf::forgotten`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Listed {
-    No = 0,
+    No = 1,
     /// Neither rules nor the default are asked.
-    Allow = 1,
-    Drop = 2,
-    Blocked = 3,
+    Allow = 2,
+    Drop = 3,
+    Blocked = 4,
+}
+
+impl Listed {
+    /// From its number.
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            2 => Self::Allow,
+            3 => Self::Drop,
+            4 => Self::Blocked,
+            _ => Self::No,
+        }
+    }
 }
 
 /// Judges one frame of `length` bytes. Without rules, frames that are not IP go on, and fragments are judged like any other
