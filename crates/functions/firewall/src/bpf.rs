@@ -10,7 +10,7 @@ use aya_ebpf::{
     macros::btf_map,
     programs::XdpContext,
 };
-use classify::{ALL_ROOTS, Bounds, Cell, Five, Key, Kind, Slot};
+use classify::{ALL_ROOTS, Best, Bounds, Cell, Five, Key, Keyed, Kind, Slot};
 use prefix::{LineV4, LineV6, Node, TablesV4, TablesV6};
 use wire::{Fragment, Frame, Headers};
 
@@ -108,6 +108,10 @@ static RULE_OTHERS: Global<u8> = Global::new(0);
 /// 1: some rule logs.
 #[unsafe(no_mangle)]
 static RULE_LOGS: Global<u8> = Global::new(0);
+
+/// 1: packets of IPv4 are asked for nothing but their five-tuple.
+#[unsafe(no_mangle)]
+static RULE_ONLY_FIVE: Global<u8> = Global::new(0);
 
 /// Bits of `key::ask`.
 #[unsafe(no_mangle)]
@@ -215,6 +219,12 @@ unsafe fn judge<const PLAIN: bool>(
     headers: &Headers,
     bytes: u64,
 ) -> Outcome {
+    if PLAIN && RULE_ONLY_FIVE.load() != 0 {
+        let Ok(five) = key::five_of_plain(frame, headers, RULE_ASKED.load()) else {
+            return Outcome::MALFORMED;
+        };
+        return Outcome(firewall_five(five.0, five.1, bytes));
+    }
     let Some(key) = own_key() else { return Outcome::NO_RULE };
     let asked = RULE_ASKED.load();
     let five = if PLAIN {
@@ -238,7 +248,26 @@ unsafe fn judge<const PLAIN: bool>(
     if RULE_SETS.load() != 0 {
         look_up_sets(key, kind);
     }
-    rules::judge(&Compiled, &mut Acting { bytes }, kind, key, five)
+    let spare = spare_of(key);
+    rules::judge(&Compiled, &mut Judging { bytes, spare }, kind, Keyed { key, five })
+}
+
+/// Judges a packet of IPv4 by the two words of its [`Five`]. A function of its own for its registers: among all that the
+/// pipeline keeps in them a walk would be on the stack.
+#[inline(always)]
+pub fn firewall_five(addresses: u64, rest: u64, bytes: u64) -> u64 {
+    let spare = if RULE_TREES.load() == 1 {
+        ptr::null_mut()
+    } else {
+        let Some(key) = own_key() else { return Outcome::NO_RULE.0 };
+        spare_of(key)
+    };
+    rules::judge(&Compiled, &mut Judging { bytes, spare }, V4, Five(addresses, rest)).0
+}
+
+#[inline(always)]
+fn spare_of(key: &mut Key) -> *mut u64 {
+    (&raw mut key[usize::from(word::SPARE)]).cast()
 }
 
 /// Does what a rule does that lets the packet go on; 0: it does not go on. A function of its own for the same reason.
@@ -287,8 +316,18 @@ struct Compiled;
 
 impl classify::Tables for Compiled {
     #[inline(always)]
-    fn bounds(&self) -> Bounds {
-        Bounds { steps: RULE_STEPS.load(), cells: RULE_LEAF.load(), cells_of_each: RULE_LEAF_OF_EACH.load() }
+    fn steps(&self) -> u32 {
+        RULE_STEPS.load()
+    }
+
+    #[inline(always)]
+    fn cells(&self) -> u32 {
+        RULE_LEAF.load()
+    }
+
+    #[inline(always)]
+    fn cells_of_each(&self) -> u32 {
+        RULE_LEAF_OF_EACH.load()
     }
 
     #[inline(always)]
@@ -310,11 +349,13 @@ impl classify::Tables for Compiled {
 }
 
 /// A packet under the rules.
-struct Acting {
+struct Judging {
     bytes: u64,
+    /// Two words of the key. Null where there is but one tree.
+    spare: *mut u64,
 }
 
-impl Effects for Acting {
+impl Effects for Judging {
     #[inline(always)]
     fn trees(&self) -> u32 {
         RULE_TREES.load().into()
@@ -334,6 +375,21 @@ impl Effects for Acting {
     fn act(&mut self, at: u32) -> bool {
         firewall_act(at, self.bytes) != 0
     }
+
+    #[inline(always)]
+    fn opaque(&mut self, best: Best) -> Best {
+        // SAFETY: it is this CPU's own, and begins on eight bytes, as every value of a map does. Volatile: what is read is what
+        // was written, but nobody is to know.
+        unsafe {
+            self.spare.write_volatile(best.0);
+            Best(self.spare.read_volatile())
+        }
+    }
+}
+
+/// What a rule does to a packet that goes on.
+struct Acting {
+    bytes: u64,
 }
 
 impl Deeds for Acting {
