@@ -19,8 +19,12 @@ pub fn pipeline_object() -> &'static [u8] {
 /// That object, read. Its maps of ports name no programs: generic mode refuses programs with a map that may, before
 /// kernel 5.15 (`generic_xdp_install`).
 pub(crate) fn own_object() -> Result<ObjectFile, Error> {
-    Ok(ObjectFile::parse(OBJECT)?.with_ports_alone())
+    Ok(ObjectFile::parse(OBJECT)?.with_ports_alone().with_near(&NEAR))
 }
+
+/// What a packet walks through, step after step. Not the cells of leaves: their index is carried from turn to turn, and what the
+/// verifier learns of it makes each turn a state of its own.
+const NEAR: [&str; 1] = ["RULE_SLOTS"];
 
 /// The XDP program's name inside the object and in `senko status`.
 pub const PROGRAM: &str = "senko";

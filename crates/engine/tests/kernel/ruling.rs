@@ -44,7 +44,7 @@ impl Ruling {
         let mut interfaces = tables.on.iter();
         let (first, knob) = interfaces.next().expect("an interface");
         let maker = globals(sized(builder.clone(), tables), &knob.globals).load();
-        let maker = maker.unwrap_or_else(|error| panic!("{error}"));
+        let maker = maker.unwrap_or_else(|error| panic!("{error:?}"));
         for (name, contents) in &tables.maps {
             fill(&maker, name, contents);
         }
@@ -175,11 +175,7 @@ fn fill(pipeline: &Pipeline, name: &str, contents: &Contents) {
             let nodes = map(name).mapped::<Node>().expect("mapped");
             TableV6::build(list, nodes, map(lines).mapped::<LineV6>().expect("mapped")).expect("room");
         }
-        Contents::Array { element, bytes } => {
-            for (key, value) in (0_u32..).zip(bytes.chunks(*element)) {
-                map(name).set_raw(&key.to_ne_bytes(), value).expect("room");
-            }
-        }
+        Contents::Array { bytes, .. } => map(name).write_elements(bytes).expect("room"),
         Contents::Entries { entries, .. } => {
             for (key, value) in entries {
                 map(name).set_raw(key, value).expect("room");
