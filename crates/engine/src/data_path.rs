@@ -14,7 +14,7 @@ use crate::{
     Attachment, Error, Globals, LoadChoices, Map, MapChoice, MapSpec, Program, XdpLink,
     bpffs::{self, c_path},
     floor, inventory,
-    pipeline::{PROGRAM, own_object, smallest_maps},
+    pipeline::{PROGRAM, load_own, own_object, smallest_maps},
     program::HAS_FRAGS,
     sys::{self, Attr, Command},
 };
@@ -61,7 +61,7 @@ pub fn load_program(
         programs: vec![PROGRAM.into()],
         ..LoadChoices::default()
     };
-    let mut loaded = own_object()?.load(&choices)?;
+    let mut loaded = load_own(choices)?;
     loaded.programs.remove(PROGRAM).ok_or_else(|| Error::NoProgram(format!(" named `{PROGRAM}`")))
 }
 
