@@ -2,6 +2,7 @@
 
 pub mod frames;
 pub mod fuzz;
+pub mod patience;
 pub mod prefixes;
 pub mod random;
 pub mod rule_cases;

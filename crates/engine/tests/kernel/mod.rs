@@ -231,7 +231,7 @@ fn ip_batch(batch: &str) {
 
 /// IPv6 routes of a network appear when the kernel has noticed the carrier.
 fn wait_for_routes(world: &World) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + testkit::patience::patience(10);
     let addresses = || world.port.iter().flat_map(|port| port.neighbours.keys());
     let reachable = |address: &std::net::IpAddr| {
         let output =

@@ -18,7 +18,7 @@ use nix::{
 
 use crate::{
     fixture::Gateway,
-    support::{PATIENCE, ip},
+    support::{ip, patience},
 };
 
 /// Rounds of three datagrams that are sent before the sender looks whether they came. Twice as many fit a veth's ring of 256
@@ -120,7 +120,7 @@ fn send(sockets: &[UdpSocket; 3], stop: &AtomicBool, seen: &AtomicU64) -> (u64, 
         }
         // The rest of the time is for those who work.
         thread::sleep((begun + PACE * (round / BATCH) as u32).saturating_duration_since(Instant::now()));
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while seen.load(Ordering::SeqCst) + BATCH < round {
             assert!(
                 Instant::now() < deadline,
@@ -130,7 +130,7 @@ fn send(sockets: &[UdpSocket; 3], stop: &AtomicBool, seen: &AtomicU64) -> (u64, 
             thread::yield_now();
         }
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while seen.load(Ordering::SeqCst) < round && Instant::now() < deadline {
         thread::yield_now();
     }
