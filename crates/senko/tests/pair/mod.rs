@@ -183,7 +183,7 @@ impl Drop for Running {
 
 /// Polls a condition for ten seconds.
 pub fn until(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + testkit::patience::patience(10);
+    let deadline = Instant::now() + testkit::guest::patience(10);
     while Instant::now() < deadline {
         if condition() {
             return true;

@@ -31,7 +31,7 @@ pub use self::{
 
 /// How long anything may take before a test fails.
 pub fn patience() -> Duration {
-    testkit::patience::patience(15)
+    testkit::guest::patience(15)
 }
 
 /// A lab that no other test, process or user has.
