@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use classify::{
-    Best, BoxRule, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Test, Verdict, first_match,
+    Best, BoxRule, Condition, Forest, Key, Keyed, Kind, Lists, NOTHING, Test, Verdict, first_match,
 };
 use rulesets::{Family, FiveTuple, first_match as model, rules, shuffled, trace};
 
@@ -31,7 +31,7 @@ fn boxed(rule: &FiveTuple, order: u32) -> BoxRule {
 fn best_order(forest: &Forest, key: &Key) -> u32 {
     let mut best = Best::NONE;
     for tree in 0..forest.shape.trees {
-        best = first_match(&forest.arrays, Kind::V4.root(tree), key, Five::of(key), best);
+        best = first_match(&forest.arrays, Kind::V4.root(tree), Keyed::of(key), best);
     }
     best.order()
 }

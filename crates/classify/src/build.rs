@@ -7,6 +7,7 @@ use crate::{
     cut::{self, Children, Cut},
     known::Known,
     leaf,
+    slot::MOST_SLOTS,
     walk::{MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS},
 };
 
@@ -29,6 +30,8 @@ pub struct Builder {
     groups: HashMap<Vec<Slot>, u32>,
     /// How far a walk can go in what was built.
     pub bounds: Bounds,
+    /// Something that was built asks for more than the five-tuple.
+    pub asks_more: bool,
     /// Memory is not to be more than that.
     most_bytes: usize,
 }
@@ -147,10 +150,12 @@ impl Tree<'_> {
             return Ok(children[0]);
         }
         let at = self.builder.children(children);
-        if self.builder.bytes() > self.builder.most_bytes {
+        if self.builder.bytes() > self.builder.most_bytes || self.builder.slots.len() > MOST_SLOTS {
             return Err(BuildError::TooLarge);
         }
-        Ok(Slot::cut(cut.word, cut.shift, cut.bits, at))
+        let slot = Slot::cut(cut.word, cut.shift, cut.bits, at);
+        self.builder.asks_more |= slot.is_keyed();
+        Ok(slot)
     }
 
     /// The rules of each child; children with the same rules are one. Children without rules are left out.
@@ -207,6 +212,7 @@ impl Tree<'_> {
         let order = |rule: u32| self.boxes[rule as usize].verdict.order;
         let Some(first) = rules.first() else { return Ok(Slot::EMPTY) };
         let cells = leaf::cells(self.boxes, rules, known);
+        self.builder.asks_more |= !cells.iter().all(Cell::is_rule);
         let most = if self.first_only { MOST_CELLS } else { MOST_CELLS_OF_EACH };
         if cells.len() > most as usize {
             let (first, last) = (order(*first), order(rules[rules.len() - 1]));

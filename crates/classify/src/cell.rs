@@ -10,8 +10,8 @@ use crate::{
 shared! {
     /// ```text
     /// rule    0  source and destination: first words
-    ///         1  63: 1   62: last of the leaf   60..57: action   56..51, 50..45: low bits of the destination, of the source
-    ///            that are open   44..0: the lowest of a `Five`'s lanes
+    ///         1  63: 1   62: last of the leaf   61: not for flagged packets   60..57: action   56..51, 50..45: low bits of
+    ///            the destination, of the source that are open   44..0: the lowest of a `Five`'s lanes
     ///         2  63..45: order   44..0: the highest of the lanes, with their guards
     ///         3  parameter, slot
     /// asks    two conditions, (key[word] & mask) - low <= span, wrapping
@@ -26,6 +26,8 @@ shared! {
 
 const RULE: u64 = 1 << 63;
 const LAST: u64 = 1 << 62;
+/// In a rule and in a [`Five`] alike.
+const FLAG: u32 = 61;
 const ACTION: u32 = 57;
 const OPEN_SOURCE: u32 = 45;
 const OPEN_DESTINATION: u32 = 51;
@@ -46,13 +48,13 @@ pub struct Verdict {
     pub action: u8,
 }
 
-/// The five-tuple of a packet in two words.
+/// The five-tuple of a packet, and its flag, in two words.
 ///
 /// ```text
 ///      63..32    31..0
 /// 0    source    destination: first words
-///      44   43..36     35   34..18        17   16..0
-/// 1    0    protocol   0    source port   0    destination port: three lanes, above each a bit for a guard
+///      61     44   43..36     35   34..18        17   16..0
+/// 1    flag   0    protocol   0    source port   0    destination port: three lanes, above each a bit for a guard
 /// ```
 ///
 /// A lane is between two values if neither of two differences, of all lanes at once, borrows from its guard: as cheap as to
@@ -78,11 +80,66 @@ impl Five {
             key[word::SOURCE_PORT as usize],
             key[word::DESTINATION_PORT as usize],
         )
+        .flagged(key[word::FLAG as usize])
     }
 
     #[inline(always)]
     pub const fn new(source: u32, destination: u32, protocol: u32, source_port: u32, port: u32) -> Self {
-        Self((source as u64) << 32 | destination as u64, lanes(protocol, source_port, port))
+        Self::of_addresses((source as u64) << 32 | destination as u64, protocol, source_port, port)
+    }
+
+    /// Of one that has no flag yet; 1 or 0.
+    #[inline(always)]
+    #[must_use]
+    pub const fn flagged(self, flag: u32) -> Self {
+        Self(self.0, self.1 | (flag as u64) << FLAG)
+    }
+
+    /// `addresses`: the source's first word before the destination's, as the eight bytes of an IPv4 header have them.
+    #[inline(always)]
+    pub const fn of_addresses(addresses: u64, protocol: u32, source_port: u32, port: u32) -> Self {
+        Self(addresses, lanes(protocol, source_port, port))
+    }
+
+    #[inline(always)]
+    pub const fn source(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    #[inline(always)]
+    pub const fn destination(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    pub const fn source_port(self) -> u32 {
+        (self.1 >> SOURCE_PORT) as u32 & MOST_PORT
+    }
+
+    #[inline(always)]
+    pub const fn destination_port(self) -> u32 {
+        self.1 as u32 & MOST_PORT
+    }
+
+    /// 1 or 0.
+    #[inline(always)]
+    pub const fn flag(self) -> u32 {
+        (self.1 >> FLAG) as u32 & 1
+    }
+
+    /// Where the lowest `bits` bits of a word of the key stand: in which of the two words, and from which bit on. `None`: they
+    /// are not there.
+    pub const fn place(word: u8, bits: u32) -> Option<(usize, u32)> {
+        let (which, at, most) = match word {
+            word::SOURCE => (0, 32, 32),
+            word::DESTINATION => (0, 0, 32),
+            word::PROTOCOL => (1, PROTOCOL, 8),
+            word::SOURCE_PORT => (1, SOURCE_PORT, 17),
+            word::DESTINATION_PORT => (1, 0, 17),
+            word::FLAG => (1, FLAG, 1),
+            _ => return None,
+        };
+        if bits <= most { Some((which, at)) } else { None }
     }
 }
 
@@ -101,6 +158,8 @@ pub struct Tuple {
     pub protocol: (u32, u32),
     pub source_port: (u32, u32),
     pub destination_port: (u32, u32),
+    /// Flagged packets match, too.
+    pub flagged: bool,
 }
 
 impl Tuple {
@@ -110,6 +169,7 @@ impl Tuple {
         protocol: (0, 0xff),
         source_port: (0, MOST_PORT),
         destination_port: (0, MOST_PORT),
+        flagged: true,
     };
     const NONE: Self = Self { protocol: (1, 0), ..Self::ALL };
 }
@@ -134,8 +194,9 @@ impl Cell {
         Self::rule(Tuple::NONE, Verdict { order: 0, slot: 0, parameter: 0, action: 0 }).last();
 
     pub const fn rule(tuple: Tuple, verdict: Verdict) -> Self {
-        let Tuple { source, destination, protocol, source_port, destination_port } = tuple;
+        let Tuple { source, destination, protocol, source_port, destination_port, flagged } = tuple;
         let low = lanes(protocol.0, source_port.0, destination_port.0)
+            | (!flagged as u64) << FLAG
             | (source.1 as u64) << OPEN_SOURCE
             | (destination.1 as u64) << OPEN_DESTINATION
             | (verdict.action as u64) << ACTION;
@@ -213,7 +274,7 @@ impl Cell {
         let source = differ >> 32 >> (low >> OPEN_SOURCE & 63);
         let destination = (differ as u32 as u64) >> (low >> OPEN_DESTINATION & 63);
         let inside = (five.1 | GUARDS).wrapping_sub(low) & high.wrapping_sub(five.1);
-        source | destination | !inside & GUARDS == 0
+        source | destination | !inside & GUARDS | low & five.1 & 1 << FLAG == 0
     }
 
     /// Of a cell that is not: whether both conditions hold.

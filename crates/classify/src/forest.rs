@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Best, Bounds, BoxRule, Cell, Condition, Five, Key, Kind, Slot, Tables, Test,
+    Best, Bounds, BoxRule, Cell, Condition, Key, Keyed, Kind, Slot, Tables, Test,
     build::{BuildError, Builder},
     kind::{ALL_ROOTS, ROOTS},
     slot::NOTHING,
@@ -17,6 +17,8 @@ pub struct Arrays {
     pub slots: Arc<[Slot]>,
     pub cells: Arc<[Cell]>,
     pub bounds: Bounds,
+    /// By kind: its trees of which the first match counts ask a packet for nothing but its five-tuple.
+    pub ask_only_five: [bool; 3],
 }
 
 /// What it came to.
@@ -52,9 +54,11 @@ impl Forest {
     pub fn build(lists: &[Lists; 3], most_bytes: usize) -> Result<Self, BuildError> {
         let mut done = Builder::new(ALL_ROOTS, most_bytes);
         let mut shape = Shape::default();
+        let mut ask_only_five = [false; 3];
         for (kind, lists) in Kind::ALL.into_iter().zip(lists) {
             let rules = (0..lists.each.len() as u32).collect();
             done.slots[kind.root_of_each() as usize] = done.tree(&lists.each, rules, false)?;
+            done.asks_more = false;
             let mut division = best_division(&lists.first, most_bytes)?;
             // What stands behind a match in an earlier tree is not looked at.
             division.sort_by_cached_key(|rules| middle(&lists.first, rules));
@@ -62,9 +66,11 @@ impl Forest {
             for (tree, rules) in (0..).zip(division) {
                 done.slots[kind.root(tree) as usize] = done.tree(&lists.first, rules, true)?;
             }
+            ask_only_five[kind as usize] = !std::mem::take(&mut done.asks_more);
         }
         shape.bytes = done.bytes();
-        let arrays = Arrays { slots: done.slots.into(), cells: done.cells.into(), bounds: done.bounds };
+        let arrays =
+            Arrays { slots: done.slots.into(), cells: done.cells.into(), bounds: done.bounds, ask_only_five };
         let means =
             lists.iter().zip(Kind::ALL).map(|(lists, kind)| walked(&arrays, kind, shape.trees, &lists.first));
         let mut total = 0.0;
@@ -161,7 +167,12 @@ fn cost(
         builder.slots[tree] = builder.tree(rules, list.clone(), true)?;
     }
     let bytes = (builder.bytes() * stride) as f64;
-    let arrays = Arrays { slots: builder.slots.into(), cells: builder.cells.into(), bounds: builder.bounds };
+    let arrays = Arrays {
+        slots: builder.slots.into(),
+        cells: builder.cells.into(),
+        bounds: builder.bounds,
+        ask_only_five: [false; 3],
+    };
     let (steps, cells) = walked(&arrays, Kind::V4, division.len() as u32, rules);
     // The last step and the leaf are where the size says; what is before them is in the nearest cache.
     let cold = (2.0 + bytes / 65_536.0).min(180.0);
@@ -186,7 +197,7 @@ fn walked(arrays: &Arrays, kind: Kind, trees: u32, rules: &[BoxRule]) -> (f64, f
         let key = inside(rule, number as u32);
         let mut best = Best::NONE;
         for tree in 0..trees {
-            best = walk::first_match(&counting, kind.root(tree), &key, Five::of(&key), best);
+            best = walk::first_match(&counting, kind.root(tree), Keyed::of(&key), best);
         }
         samples += 1;
     }
@@ -232,8 +243,16 @@ impl Arrays {
 }
 
 impl Tables for Arrays {
-    fn bounds(&self) -> Bounds {
-        self.bounds
+    fn steps(&self) -> u32 {
+        self.bounds.steps
+    }
+
+    fn cells(&self) -> u32 {
+        self.bounds.cells
+    }
+
+    fn cells_of_each(&self) -> u32 {
+        self.bounds.cells_of_each
     }
 
     fn root(&self, index: u32) -> Slot {
@@ -250,8 +269,16 @@ impl Tables for Arrays {
 }
 
 impl Tables for Counting<'_> {
-    fn bounds(&self) -> Bounds {
-        self.arrays.bounds
+    fn steps(&self) -> u32 {
+        self.arrays.steps()
+    }
+
+    fn cells(&self) -> u32 {
+        self.arrays.cells()
+    }
+
+    fn cells_of_each(&self) -> u32 {
+        self.arrays.cells_of_each()
     }
 
     fn root(&self, index: u32) -> Slot {

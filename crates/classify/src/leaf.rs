@@ -47,6 +47,11 @@ fn ask(word: u8, test: Test) -> Ask {
 
 /// Makes the condition one of the tuple; `false`: it cannot be.
 fn take(tuple: &mut Tuple, word: u8, test: Test) -> bool {
+    if word == word::FLAG {
+        let is_zero = test == (Test::Range { low: 0, high: 0 });
+        tuple.flagged &= !is_zero;
+        return is_zero;
+    }
     let Test::Range { low, high } = test else { return false };
     let inside = low ^ high;
     let is_prefix = inside & inside.wrapping_add(1) == 0 && low & inside == 0;

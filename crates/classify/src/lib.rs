@@ -25,8 +25,8 @@ pub use cell::{Cell, Five, ORDERS, Verdict};
 pub use kind::{ALL_ROOTS, EACH, Kind, MOST_TREES, root};
 pub use slot::{NOTHING, Slot};
 pub use walk::{
-    Best, Bounds, Key, MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS, Tables, WORDS, each_match, first_match,
-    word,
+    Best, Bounds, Key, Keyed, MOST_CELLS, MOST_CELLS_OF_EACH, MOST_STEPS, Packet, Tables, WORDS, each_match,
+    first_cell, first_match, word,
 };
 
 #[cfg(not(target_arch = "bpf"))]

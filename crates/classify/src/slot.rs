@@ -1,11 +1,20 @@
 //! One step down a tree, in a word: which bits of the key choose among which slots.
 
+use crate::{
+    Five,
+    walk::{Key, WORDS},
+};
+
 /// ```text
-/// bit  63   62..48   47..40   39..32   31..0
-/// step 0    mask     shift    word     first slot of the children
-///      63   62..32                     31..0
-/// leaf 1    the least order in it      first cell
+/// bit  63   62..48   47..33          32..27   26      25..0
+/// step 0    mask     mask            shift    0       first slot of the children
+///      0    mask     word of a key   shift    1       the same
+///      63   62..32                            31..0
+/// leaf 1    the least order in it             first cell
 /// ```
+///
+/// Bits of the five-tuple are looked at in a [`Five`], which two registers hold. The upper mask is for its second word, the
+/// lower one for its first, and one of them is 0: to ask for both takes no branch, which could not be foretold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(pub u64);
 
@@ -14,6 +23,12 @@ pub struct Slot(pub u64);
 pub const MOST_BITS: u32 = 15;
 
 const LEAF: u64 = 1 << 63;
+const KEYED: u64 = 1 << 26;
+const MASK: u64 = (1 << 15) - 1;
+
+/// Slots that there can be.
+#[cfg(not(target_arch = "bpf"))]
+pub const MOST_SLOTS: usize = 1 << 26;
 
 /// An order that no rule has: it stands behind them all.
 pub const NOTHING: u32 = i32::MAX as u32;
@@ -25,7 +40,12 @@ impl Slot {
     /// A step by the `bits` bits of `word` from bit `shift` up.
     pub const fn cut(word: u8, shift: u32, bits: u32, children: u32) -> Self {
         let mask = (1_u64 << bits) - 1;
-        Self(mask << 48 | (shift as u64) << 40 | (word as u64) << 32 | children as u64)
+        let (of_rest, of_addresses, shift, keyed) = match Five::place(word, shift + bits) {
+            Some((0, at)) => (0, mask, at + shift, 0),
+            Some((_, at)) => (mask, 0, at + shift, 0),
+            None => (mask, word as u64, shift, KEYED),
+        };
+        Self(of_rest << 48 | of_addresses << 33 | (shift as u64) << 27 | keyed | children as u64)
     }
 
     /// `least`: the order of the leaf's first rule.
@@ -38,9 +58,9 @@ impl Slot {
         (self.0 as i64) < 0
     }
 
-    /// The leaf's first cell, or the first of the children.
+    /// A leaf's first cell.
     #[inline(always)]
-    pub const fn base(self) -> u32 {
+    pub const fn cell(self) -> u32 {
         self.0 as u32
     }
 
@@ -50,18 +70,24 @@ impl Slot {
         (self.0 >> 32) as u32 & NOTHING
     }
 
+    /// Of a step: it looks at a word of the key, and not at the five-tuple.
     #[inline(always)]
-    pub const fn word(self) -> u8 {
-        (self.0 >> 32) as u8
+    pub const fn is_keyed(self) -> bool {
+        self.0 & KEYED != 0
     }
 
+    /// Where a step leads that is keyed.
     #[inline(always)]
-    pub const fn shift(self) -> u32 {
-        (self.0 >> 40) as u32 & 31
+    pub const fn next_by_key(self, key: &Key) -> u32 {
+        let word = key[(self.0 >> 33) as usize & (WORDS - 1)];
+        (self.0 & (KEYED - 1)) as u32 + (word >> (self.0 >> 27 & 31) & (self.0 >> 48) as u32)
     }
 
+    /// Where a step leads that is not.
     #[inline(always)]
-    pub const fn mask(self) -> u32 {
-        (self.0 >> 48) as u32
+    pub const fn next_by_five(self, five: Five) -> u32 {
+        let shift = self.0 >> 27 & 63;
+        let child = five.0 >> shift & self.0 >> 33 & MASK | five.1 >> shift & self.0 >> 48;
+        (self.0 & (KEYED - 1)) as u32 + child as u32
     }
 }

@@ -18,6 +18,8 @@ pub mod word {
     pub const SOURCE_PORT: u8 = 8;
     pub const DESTINATION_PORT: u8 = 9;
     pub const PROTOCOL: u8 = 10;
+    /// 1 or 0. A rule can want it to be 0.
+    pub const FLAG: u8 = 28;
 }
 
 /// Steps from a tree's root to a leaf, at most.
@@ -29,7 +31,8 @@ pub const MOST_CELLS: u32 = 128;
 /// Cells of a leaf of which every match counts, at most.
 pub const MOST_CELLS_OF_EACH: u32 = 48;
 
-/// How far a walk can go.
+/// How far a walk can go: steps and cells that a packet meets in one tree at most, and cells in a tree of which every match
+/// counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// At most [`MOST_STEPS`].
@@ -47,9 +50,10 @@ impl Bounds {
 
 /// The arrays that trees are in. `None` for an index past the end.
 pub trait Tables {
-    /// Steps and cells that a key meets in one tree, and cells in the tree of which every match counts, at most: the fewer, the
-    /// less has the verifier to walk through.
-    fn bounds(&self) -> Bounds;
+    // How far a walk can go, see [`Bounds`]: the less, the less has the verifier to walk through.
+    fn steps(&self) -> u32;
+    fn cells(&self) -> u32;
+    fn cells_of_each(&self) -> u32;
 
     /// A tree's root; see [`root`](crate::root).
     fn root(&self, index: u32) -> Slot;
@@ -57,19 +61,79 @@ pub trait Tables {
     fn cell(&self, index: u32) -> Option<&Cell>;
 }
 
-/// The leaf that the key is in. Not [`Slot::EMPTY`] where there is none: what the verifier knows of that, it would take along
+/// What a walk asks of a packet.
+pub trait Packet: Copy {
+    fn five(self) -> Five;
+
+    /// The slot to which a step leads it.
+    fn next(self, step: Slot) -> u32;
+
+    /// Whether what a cell asks besides the five-tuple holds.
+    fn holds(self, cell: &Cell) -> bool;
+}
+
+/// A packet of which nothing else is asked, see `Arrays::ask_only_five`: it is in registers.
+impl Packet for Five {
+    #[inline(always)]
+    fn five(self) -> Five {
+        self
+    }
+
+    #[inline(always)]
+    fn next(self, step: Slot) -> u32 {
+        step.next_by_five(self)
+    }
+
+    #[inline(always)]
+    fn holds(self, _: &Cell) -> bool {
+        false
+    }
+}
+
+/// A packet with all that can be asked of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Keyed<'k> {
+    pub key: &'k Key,
+    /// Of the key.
+    pub five: Five,
+}
+
+impl<'k> Keyed<'k> {
+    #[inline(always)]
+    pub const fn of(key: &'k Key) -> Self {
+        Self { key, five: Five::of(key) }
+    }
+}
+
+impl Packet for Keyed<'_> {
+    #[inline(always)]
+    fn five(self) -> Five {
+        self.five
+    }
+
+    #[inline(always)]
+    fn next(self, step: Slot) -> u32 {
+        if step.is_keyed() { step.next_by_key(self.key) } else { step.next_by_five(self.five) }
+    }
+
+    #[inline(always)]
+    fn holds(self, cell: &Cell) -> bool {
+        cell.holds(self.key)
+    }
+}
+
+/// The leaf that the packet is in. Not [`Slot::EMPTY`] where there is none: what the verifier knows of that, it would take along
 /// through the leaf's cells.
 #[inline(always)]
-fn leaf(tables: &impl Tables, root: u32, key: &Key) -> Option<Slot> {
+fn leaf(tables: &impl Tables, root: u32, packet: impl Packet) -> Option<Slot> {
     let mut slot = tables.root(root);
-    let mut left = tables.bounds().steps;
+    let mut left = tables.steps();
     while left != 0 {
         left -= 1;
         if slot.is_leaf() {
             return Some(slot);
         }
-        let child = key[usize::from(slot.word()) & (WORDS - 1)] >> slot.shift() & slot.mask();
-        slot = tables.slot(slot.base() + child)?;
+        slot = tables.slot(packet.next(slot))?;
     }
     if slot.is_leaf() { Some(slot) } else { None }
 }
@@ -94,35 +158,51 @@ impl Best {
     }
 }
 
-/// The tree's first rule that matches, if it is better than `best`, or else that. `five` is the key's.
+/// The tree's first rule that matches, if it is better than `best`, or else that.
 #[inline(always)]
-pub fn first_match(tables: &impl Tables, root: u32, key: &Key, five: Five, best: Best) -> Best {
-    let Some(leaf) = leaf(tables, root, key) else { return best };
-    if leaf.least() >= best.order() {
-        return best;
+pub fn first_match(tables: &impl Tables, root: u32, packet: impl Packet, best: Best) -> Best {
+    match first_cell(tables, root, packet, best.order()) {
+        Some((cell, at)) if cell.order() < best.order() => {
+            Best(u64::from(cell.order()) << 32 | u64::from(at))
+        }
+        _ => best,
     }
-    let mut at = leaf.base();
-    let mut left = tables.bounds().cells;
+}
+
+/// The cell of the tree's first rule that matches, and its place. `None` where there is none, or where none in the packet's leaf
+/// stands before `before`; the cell itself may stand behind it.
+#[inline(always)]
+pub fn first_cell<'t>(
+    tables: &'t impl Tables,
+    root: u32,
+    packet: impl Packet,
+    before: u32,
+) -> Option<(&'t Cell, u32)> {
+    let leaf = leaf(tables, root, packet)?;
+    if leaf.least() >= before {
+        return None;
+    }
+    let mut at = leaf.cell();
+    let mut left = tables.cells();
     while left != 0 {
         left -= 1;
-        let Some(cell) = tables.cell(at) else { return best };
+        let cell = tables.cell(at)?;
         if cell.is_rule() {
-            if cell.matches(five) {
-                let found = Best(u64::from(cell.order()) << 32 | u64::from(at));
-                return if found.order() < best.order() { found } else { best };
+            if cell.matches(packet.five()) {
+                return Some((cell, at));
             }
             at += 1;
-        } else if cell.holds(key) {
+        } else if packet.holds(cell) {
             at += 1;
             continue;
         } else {
             at += cell.skip();
         }
         if cell.is_last() {
-            return best;
+            return None;
         }
     }
-    best
+    None
 }
 
 /// Every box of the tree that matches and stands before `before`, in their order, as long as `each`, which gets the place of
@@ -132,23 +212,22 @@ pub fn first_match(tables: &impl Tables, root: u32, key: &Key, five: Five, best:
 pub fn each_match(
     tables: &impl Tables,
     root: u32,
-    key: &Key,
-    five: Five,
+    packet: impl Packet,
     before: u32,
     mut each: impl FnMut(u32) -> bool,
 ) {
-    let Some(leaf) = leaf(tables, root, key) else { return };
-    let mut at = leaf.base();
-    let mut left = tables.bounds().cells_of_each;
+    let Some(leaf) = leaf(tables, root, packet) else { return };
+    let mut at = leaf.cell();
+    let mut left = tables.cells_of_each();
     while left != 0 {
         left -= 1;
         let Some(cell) = tables.cell(at) else { return };
         if cell.is_rule() {
-            if cell.matches(five) && (cell.order() >= before || !each(at)) {
+            if cell.matches(packet.five()) && (cell.order() >= before || !each(at)) {
                 return;
             }
             at += 1;
-        } else if cell.holds(key) {
+        } else if packet.holds(cell) {
             at += 1;
             continue;
         } else {

@@ -1,8 +1,8 @@
 //! Trees against the linear list, on random boxes and keys.
 
 use classify::{
-    Arrays, Best, BoxRule, BuildError, Condition, Five, Forest, Key, Kind, Lists, NOTHING, Slot, Tables as _,
-    Test, Verdict, WORDS, each_match, first_match, model,
+    Arrays, Best, BoxRule, BuildError, Condition, Five, Forest, Key, Keyed, Kind, Lists, NOTHING, Packet,
+    Slot, Tables as _, Test, Verdict, WORDS, each_match, first_match, model, word,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -21,14 +21,18 @@ fn test(word: u8) -> BoxedStrategy<Test> {
         0..8 => prefix.boxed(),
         8 | 9 => prop_oneof![range, Just(Test::Range { low: 53, high: 53 })].boxed(),
         10 | 11 => small.boxed(),
+        word::FLAG => prop_oneof![3 => Just(Test::Range { low: 0, high: 0 }), 1 => Just(Test::Range { low: 1, high: 1 })].boxed(),
         _ => bits.boxed(),
     }
 }
 
-const USED: [u8; 9] = [0, 1, 4, 8, 9, 10, 11, 12, 31];
+const USED: [u8; 10] = [0, 1, 4, 8, 9, 10, 11, 12, word::FLAG, 31];
 
-fn rules(most: usize) -> impl Strategy<Value = Vec<BoxRule>> {
-    let condition = prop::sample::select(&USED[..])
+/// Words of the five-tuple.
+const FIVE: [u8; 6] = [0, 4, 8, 9, 10, word::FLAG];
+
+fn rules(words: &'static [u8], most: usize) -> impl Strategy<Value = Vec<BoxRule>> {
+    let condition = prop::sample::select(words)
         .prop_flat_map(|word| test(word).prop_map(move |test| Condition { word, test }));
     let conditions = prop::collection::vec(condition, 0..5).prop_map(|mut conditions| {
         conditions.sort_by_key(|condition| condition.word);
@@ -87,6 +91,7 @@ fn key(rules: &[BoxRule], seed: u64) -> Key {
     key[8] &= 0x1_ffff;
     key[9] &= 0x1_ffff;
     key[10] &= 0xff;
+    key[usize::from(word::FLAG)] &= 1;
     key
 }
 
@@ -95,10 +100,10 @@ fn build(first: &[BoxRule], each: &[BoxRule]) -> Result<Forest, BuildError> {
     Forest::build(&[lists, Lists::default(), Lists::default()], 1 << 26)
 }
 
-fn first(arrays: &Arrays, trees: u32, key: &Key) -> Option<u32> {
+fn first(arrays: &Arrays, trees: u32, packet: impl Packet) -> Option<u32> {
     let mut best = Best::NONE;
     for tree in 0..trees {
-        best = first_match(arrays, Kind::V4.root(tree), key, Five::of(key), best);
+        best = first_match(arrays, Kind::V4.root(tree), packet, best);
     }
     if best == Best::NONE {
         return None;
@@ -113,8 +118,9 @@ fn first(arrays: &Arrays, trees: u32, key: &Key) -> Option<u32> {
 #[test]
 fn trees_mean_what_the_list_means() {
     let config = ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() };
-    let mut hits = std::cell::Cell::new(0);
-    let strategy = (prop_oneof![rules(12), rules(200)], rules(20), any::<u64>());
+    let (mut hits, mut fives) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let strategy =
+        (prop_oneof![rules(&USED, 12), rules(&USED, 200), rules(&FIVE, 60)], rules(&USED, 20), any::<u64>());
     let result = TestRunner::new(config).run(&strategy, |(list, effects, seed)| {
         let forest = match build(&list, &effects) {
             Ok(forest) => forest,
@@ -122,17 +128,21 @@ fn trees_mean_what_the_list_means() {
         };
         // What a leaf's slot says of it: a tree is left by it, and one that is too high would leave a better rule behind.
         for leaf in forest.arrays.slots.iter().filter(|slot| slot.is_leaf() && **slot != Slot::EMPTY) {
-            let first = forest.arrays.cells[leaf.base() as usize..].iter().find(|cell| cell.is_rule());
+            let first = forest.arrays.cells[leaf.cell() as usize..].iter().find(|cell| cell.is_rule());
             prop_assert_eq!(first.map(|cell| cell.order()), Some(leaf.least()));
         }
         for n in 0..40 {
             let key = key(if n % 2 == 0 { &list } else { &effects }, seed.wrapping_add(n * 0x9e37_79b9));
-            let found = first(&forest.arrays, forest.shape.trees, &key);
+            let found = first(&forest.arrays, forest.shape.trees, Keyed::of(&key));
             prop_assert_eq!(found, model::first_match(&list, &key));
+            if forest.arrays.ask_only_five[Kind::V4 as usize] {
+                prop_assert_eq!(first(&forest.arrays, forest.shape.trees, Five::of(&key)), found);
+                fives.set(fives.get() + u32::from(found.is_some()));
+            }
             hits.set(hits.get() + u32::from(found.is_some()));
             let before = found.unwrap_or(NOTHING);
             let mut orders = Vec::new();
-            each_match(&forest.arrays, Kind::V4.root_of_each(), &key, Five::of(&key), before, |at| {
+            each_match(&forest.arrays, Kind::V4.root_of_each(), Keyed::of(&key), before, |at| {
                 orders.push(forest.arrays.cell(at).expect("a cell").order());
                 true
             });
@@ -140,7 +150,7 @@ fn trees_mean_what_the_list_means() {
             let mut expected = model::each_match(&effects, &key);
             expected.retain(|order| *order < before);
             prop_assert_eq!(orders, expected);
-            let of_others = first_match(&forest.arrays, Kind::V6.root(0), &key, Five::of(&key), Best::NONE);
+            let of_others = first_match(&forest.arrays, Kind::V6.root(0), Keyed::of(&key), Best::NONE);
             prop_assert_eq!(of_others, Best::NONE);
         }
         Ok(())
@@ -148,5 +158,5 @@ fn trees_mean_what_the_list_means() {
     if let Err(error) = result {
         panic!("{error}");
     }
-    assert!(*hits.get_mut() > 1000, "{hits:?}");
+    assert!(*hits.get_mut() > 1000 && *fives.get_mut() > 300, "{hits:?}, {fives:?}");
 }

@@ -95,6 +95,14 @@ impl<const N: usize> Window<'_, N> {
         u32::from_be(unsafe { load(self.at + AT) })
     }
 
+    /// A 64-bit field in network order, as a number.
+    #[inline(always)]
+    pub fn be64<const AT: usize>(&self) -> u64 {
+        const { assert!(AT + 8 <= N) };
+        // SAFETY: as in `u8`.
+        u64::from_be(unsafe { load(self.at + AT) })
+    }
+
     /// An IPv6 address as four words, most significant first.
     #[inline(always)]
     pub fn be128<const AT: usize>(&self) -> [u32; 4] {

@@ -154,6 +154,13 @@ impl Filtering {
         Self { builder, pipeline, lists, blocks }
     }
 
+    /// 1: a function of its own looks sources up.
+    pub fn with_source_apart(mut self, apart: u8) -> Self {
+        self.builder = self.builder.global("FIREWALL_SOURCE_APART", apart);
+        self.pipeline = self.builder.load().expect("the firewall loads on shared maps");
+        self
+    }
+
     /// Verdict, reason and bytes for a frame.
     pub fn judge(&self, frame: &[u8]) -> (Action, Reason, Vec<u8>) {
         judged(&self.pipeline, || self.pipeline.program().test_run(frame, 1).expect("test run"))

@@ -22,19 +22,35 @@ pub struct Flow {
 
 /// What a packet that goes out means for its flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Sent {
     /// TCP's SYN, alone or with ACK: nobody has answered it yet.
-    Open,
+    Open = 0,
     /// Any other TCP segment.
-    Data,
+    Data = 1,
     /// FIN.
-    End,
+    End = 2,
     /// RST: often the answer to what belongs to no connection.
-    Reset,
+    Reset = 3,
     /// UDP, and protocols that are known by their addresses alone.
-    Datagram,
+    Datagram = 4,
     /// An ICMP message that asks for an answer.
-    Query,
+    Query = 5,
+}
+
+impl Sent {
+    /// From its number, which a function of the kernel's program can be handed.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::Open,
+            1 => Self::Data,
+            2 => Self::End,
+            3 => Self::Reset,
+            4 => Self::Datagram,
+            _ => Self::Query,
+        }
+    }
 }
 
 /// The flow of a packet that goes out, and what it means for it. `None`: nothing is to be remembered. That is a later fragment,

@@ -12,7 +12,7 @@ use wire::{Frame, Headers, parse::parse, transport};
 
 use crate::{
     bpf::own_key,
-    flow::{self, Flow},
+    flow::{self, Flow, Sent},
     flow_table::{self, Bucket, LINE, SEEDS, Words},
     shared::RuleClock,
 };
@@ -65,9 +65,20 @@ pub unsafe extern "C" fn egress_note(skb: *mut __sk_buff, headers: u64) -> u32 {
     // SAFETY: the caller's promise; data..data_end is this packet's memory, and only read.
     let frame = unsafe { Frame::from_raw((*skb).data as usize, (*skb).data_end as usize) };
     if let Some((flow, sent)) = flow::of_sent(&frame, &Headers::unpacked(headers))
-        && let Some((hash, mut bucket)) = place(&flow)
+        && let Some(seeds) = FLOW_SEEDS.get(0)
     {
-        flow_table::remember(&mut bucket, hash, sent, now());
+        egress_remember(flow_table::hash(&flow, seeds), sent as u32);
+    }
+    0
+}
+
+/// Remembers the flow with this hash for what was sent of it, a [`Sent`]. A function of its own, so that the verifier walks
+/// through the bucket once, and not behind every kind of packet.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn egress_remember(hash: u64, sent: u32) -> u32 {
+    if let Some(mut bucket) = bucket(hash) {
+        flow_table::remember(&mut bucket, hash, Sent::from_number(sent), now());
     }
     0
 }
@@ -102,7 +113,12 @@ fn is_alive(flow: &Flow) -> bool {
 #[inline(always)]
 fn place(flow: &Flow) -> Option<(u64, Shared)> {
     let hash = flow_table::hash(flow, FLOW_SEEDS.get(0)?);
-    Some((hash, Shared(FLOWS.get_ptr_mut(hash as u32 & FLOW_MASK.load())?)))
+    Some((hash, bucket(hash)?))
+}
+
+#[inline(always)]
+fn bucket(hash: u64) -> Option<Shared> {
+    FLOWS.get_ptr_mut(hash as u32 & FLOW_MASK.load()).map(Shared)
 }
 
 /// A bucket in the map.

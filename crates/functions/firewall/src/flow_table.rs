@@ -155,7 +155,7 @@ fn word_of(bucket: &impl Bucket, line: u32, hash: u64) -> u64 {
         let word = bucket.get(line, slot);
         let differs = (word ^ hash) >> TAG;
         // All ones where nothing differs: the tag has fewer bits than the word.
-        found |= word & ((differs.wrapping_sub(1) as i64 >> 63) as u64);
+        found |= word & all_if_negative(differs.wrapping_sub(1));
         slot += 1;
     }
     found
@@ -204,33 +204,45 @@ pub fn remember(bucket: &mut impl Bucket, hash: u64, sent: Sent, now: u64) {
 }
 
 /// The slot whose flow has least of its time left. What has none left is emptied on the way: times begin anew after 26 days.
+/// Which it is decides no branch: older verifiers would walk through the rest once for each that it can be so far.
 #[inline(always)]
 fn least(bucket: &mut impl Bucket, first: u32, now: u64) -> (u32, usize) {
-    let (mut place, mut least) = (0, u64::MAX);
+    // What is left, with the place below it, so that the smaller is the sooner.
+    let mut least = u64::MAX >> 1;
     let mut at = 0;
     while at < SLOTS {
         let (line, slot) = (first ^ (at / LINE) as u32, at % LINE);
         let word = bucket.get(line, slot);
         let left = left(word, now);
+        let here = left << PLACE | at as u64;
+        least ^= (least ^ here) & all_if_negative(here.wrapping_sub(least));
         if left == 0 && word != 0 {
             bucket.set(line, slot, 0);
         }
-        if left < least {
-            (place, least) = (at, left);
-        }
         at += 1;
     }
+    let place = least as usize & (SLOTS - 1);
     (first ^ (place / LINE) as u32, place % LINE)
+}
+
+/// Bits of a place in a bucket.
+const PLACE: u32 = SLOTS.trailing_zeros();
+
+/// All bits of a word, taken as signed, that is below 0, else none.
+#[inline(always)]
+const fn all_if_negative(word: u64) -> u64 {
+    (word as i64 >> 63) as u64
 }
 
 /// Units that a word's flow has left; 0: it is over, or there is none.
 #[inline(always)]
 const fn left(word: u64, now: u64) -> u64 {
     let age = now.wrapping_sub(word) & TIME;
-    // Another processor's clock may be a moment ahead.
-    let age = if age >= TIME - 1 { 0 } else { age };
+    // Another processor's clock may be a moment ahead: the two highest ages are none.
+    let age = age & ((age + 2) >> STATE).wrapping_sub(1);
     let lasts = LASTS >> (11 * (word >> STATE & 7)) & 0x7ff;
-    lasts.saturating_sub(age)
+    let left = lasts.wrapping_sub(age);
+    left & !all_if_negative(left)
 }
 
 /// The state after a packet; 0: none. `former` is 0 where there was no flow.

@@ -34,7 +34,7 @@ pub mod word {
     pub const SOURCE_SETS: u8 = 26;
     pub const DESTINATION_SETS: u8 = 27;
     /// 1: what [`essential`](crate::essential) names, or ARP.
-    pub const ESSENTIAL: u8 = 28;
+    pub use classify::word::FLAG as ESSENTIAL;
     /// 1: a reply to what was sent.
     pub const ESTABLISHED: u8 = 29;
     /// Two words, where a number is written and read again, so that it is one of which the verifier knows nothing.
@@ -83,8 +83,7 @@ pub fn fill(key: &mut Key, frame: &Frame<'_>, headers: &Headers, asked: u32) -> 
     if headers.version == 0 { Ok(()) } else { fill_transport(key, frame, headers) }
 }
 
-/// As [`fill`], of a whole packet of IPv4, with its [`Five`]. Without a branch for the protocol, which changes from packet to
-/// packet: a branch that is not foretold costs more than all of this.
+/// As [`fill`], of a whole packet of IPv4, with its [`Five`].
 #[inline(always)]
 pub fn fill_plain(
     key: &mut Key,
@@ -92,24 +91,11 @@ pub fn fill_plain(
     headers: &Headers,
     asked: u32,
 ) -> Result<Five, Malformed> {
-    let begins = transport::begins(headers.protocol);
-    let at = headers.transport_offset();
-    if frame.len() < at as u64 + u64::from(begins.bytes()) {
-        return Err(Malformed::TcpTruncated);
-    }
-    let Some(ip) = frame.window::<{ ipv4::HEADER }>(headers.network_offset()) else {
-        return Err(Malformed::Ipv4Truncated);
-    };
-    let (source, destination) =
-        (ip.be32::<{ ipv4::offset::SOURCE }>(), ip.be32::<{ ipv4::offset::DESTINATION }>());
-    let (first, second) = frame.window::<4>(at).map_or((0, 0), |w| (w.be16::<0>(), w.be16::<2>()));
-    let has_ports = begins.has_ports_mask();
-    let port = |port: u16| u32::from(port) & has_ports | NO_PORT & !has_ports;
-    let (source_port, destination_port) = (port(first), port(second));
-    set(key, word::SOURCE, source);
-    set(key, word::DESTINATION, destination);
-    set(key, word::SOURCE_PORT, source_port);
-    set(key, word::DESTINATION_PORT, destination_port);
+    let five = five_of_plain(frame, headers, asked)?;
+    set(key, word::SOURCE, five.source());
+    set(key, word::DESTINATION, five.destination());
+    set(key, word::SOURCE_PORT, five.source_port());
+    set(key, word::DESTINATION_PORT, five.destination_port());
     set(key, word::PROTOCOL, headers.protocol.into());
     if asked & ask::TRANSPORT != 0 {
         fill_transport(key, frame, headers)?;
@@ -121,9 +107,33 @@ pub fn fill_plain(
         fill_link(key, frame, headers);
     }
     if asked & ask::ESSENTIAL != 0 {
-        set(key, word::ESSENTIAL, essential::is_essential_v4(headers.protocol, destination_port));
+        set(key, word::ESSENTIAL, five.flag());
     }
-    Ok(Five::new(source, destination, headers.protocol.into(), source_port, destination_port))
+    Ok(five)
+}
+
+/// The five-tuple of a whole packet of IPv4. Without a branch for the protocol, which changes from packet to packet: a branch
+/// that is not foretold costs more than all of this.
+#[inline(always)]
+pub fn five_of_plain(frame: &Frame<'_>, headers: &Headers, asked: u32) -> Result<Five, Malformed> {
+    let begins = transport::begins(headers.protocol);
+    let at = headers.transport_offset();
+    if frame.len() < at as u64 + u64::from(begins.bytes()) {
+        return Err(Malformed::TcpTruncated);
+    }
+    let Some(ip) = frame.window::<{ ipv4::HEADER }>(headers.network_offset()) else {
+        return Err(Malformed::Ipv4Truncated);
+    };
+    let ports = frame.window::<4>(at).map_or(0, |ports| ports.be32::<0>());
+    let has_ports = begins.has_ports_mask();
+    let port = |port: u32| port & has_ports | NO_PORT & !has_ports;
+    let (source_port, destination_port) = (port(ports >> 16), port(ports & 0xffff));
+    let addresses = ip.be64::<{ ipv4::offset::SOURCE }>();
+    let five = Five::of_addresses(addresses, headers.protocol.into(), source_port, destination_port);
+    if asked & ask::ESSENTIAL == 0 {
+        return Ok(five);
+    }
+    Ok(five.flagged(essential::is_essential_v4(headers.protocol, destination_port)))
 }
 
 #[inline(always)]

@@ -45,6 +45,15 @@ pub trait Env {
 
     fn block_hit(&mut self, _slot: u32, _bytes: u64) {}
 
+    /// [`by_source`], unless it has a better way there.
+    #[inline(always)]
+    fn by_source<const VERSION: u8>(&mut self, frame: &Frame<'_>, at: usize, length: u64) -> Listed
+    where
+        Self: Sized,
+    {
+        by_source::<VERSION>(frame, at, length, self)
+    }
+
     /// Whether there are rules.
     fn has_rules(&self) -> bool {
         false
@@ -71,12 +80,28 @@ pub trait Env {
     }
 }
 
-/// What source addresses come to.
-enum Listed {
-    Drop(Reason),
+/// What source addresses come to. No number is 0: see `bpf::forgotten`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Listed {
+    No = 1,
     /// Neither rules nor the default are asked.
-    Allow,
-    No,
+    Allow = 2,
+    Drop = 3,
+    Blocked = 4,
+}
+
+impl Listed {
+    /// From its number.
+    #[inline(always)]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            2 => Self::Allow,
+            3 => Self::Drop,
+            4 => Self::Blocked,
+            _ => Self::No,
+        }
+    }
 }
 
 /// Judges one frame of `length` bytes. Without rules, frames that are not IP go on, and fragments are judged like any other
@@ -87,12 +112,13 @@ pub fn process(frame: &Frame<'_>, headers: &Headers, length: u64, env: &mut impl
     // header can be in, ten times as many instructions.
     let by_default = env.drops_by_default() && !essential::is_essential(frame, headers);
     let listed = match headers.version {
-        4 => by_source::<4>(frame, headers.network_offset(), length, env),
-        6 => by_source::<6>(frame, headers.network_offset(), length, env),
+        4 => env.by_source::<4>(frame, headers.network_offset(), length),
+        6 => env.by_source::<6>(frame, headers.network_offset(), length),
         _ => Listed::No,
     };
     match listed {
-        Listed::Drop(reason) => return Step::Done(Action::Drop, reason),
+        Listed::Blocked => return Step::Done(Action::Drop, Reason::Blocked),
+        Listed::Drop => return Step::Done(Action::Drop, Reason::FirewallDrop),
         Listed::Allow => return Step::Next,
         Listed::No => {}
     }
@@ -152,12 +178,13 @@ pub fn process_malformed(frame: &Frame<'_>, length: u64, env: &mut impl Env) -> 
         }
     }
     let listed = match ethertype {
-        ethernet::IPV4 => by_source::<4>(frame, at, length, env),
-        ethernet::IPV6 => by_source::<6>(frame, at, length, env),
+        ethernet::IPV4 => env.by_source::<4>(frame, at, length),
+        ethernet::IPV6 => env.by_source::<6>(frame, at, length),
         _ => return Step::Next,
     };
     match listed {
-        Listed::Drop(reason) => Step::Done(Action::Drop, reason),
+        Listed::Blocked => Step::Done(Action::Drop, Reason::Blocked),
+        Listed::Drop => Step::Done(Action::Drop, Reason::FirewallDrop),
         Listed::Allow => Step::Next,
         Listed::No if env.has_rules() => Step::Done(Action::Drop, Reason::RuleMalformed),
         Listed::No if env.drops_by_default() => Step::Done(Action::Drop, Reason::FirewallDefault),
@@ -167,7 +194,7 @@ pub fn process_malformed(frame: &Frame<'_>, length: u64, env: &mut impl Env) -> 
 
 /// Blocks, then lists, by the source in the IP header at `at`.
 #[inline(always)]
-fn by_source<const VERSION: u8>(frame: &Frame<'_>, at: usize, length: u64, env: &mut impl Env) -> Listed {
+pub fn by_source<const VERSION: u8>(frame: &Frame<'_>, at: usize, length: u64, env: &mut impl Env) -> Listed {
     if env.has_blocks() {
         let block = if VERSION == 4 {
             source_v4(frame, at).map_or(0, |source| env.block_v4(source))
@@ -176,7 +203,7 @@ fn by_source<const VERSION: u8>(frame: &Frame<'_>, at: usize, length: u64, env: 
         };
         if block != 0 {
             env.block_hit(Value(block).slot(), length);
-            return Listed::Drop(Reason::Blocked);
+            return Listed::Blocked;
         }
     }
     if env.has_lists() {
@@ -188,7 +215,7 @@ fn by_source<const VERSION: u8>(frame: &Frame<'_>, at: usize, length: u64, env: 
         if listed != 0 {
             let value = Value(listed);
             env.hit(value.slot(), length);
-            return if value.is_allow() { Listed::Allow } else { Listed::Drop(Reason::FirewallDrop) };
+            return if value.is_allow() { Listed::Allow } else { Listed::Drop };
         }
     }
     Listed::No

@@ -1,8 +1,10 @@
 //! What becomes of a packet under the rules: the first rule that decides, and what the rules before it do besides.
 
-use classify::{Best, EACH, Five, Key, MOST_TREES, NOTHING, Tables, Verdict, each_match, first_match, root};
+use classify::{
+    Best, Cell, EACH, MOST_TREES, NOTHING, Packet, Tables, Verdict, each_match, first_cell, first_match, root,
+};
 
-use crate::{key::word, shared::deed};
+use crate::shared::deed;
 
 /// What rules act upon.
 pub trait Effects {
@@ -17,6 +19,12 @@ pub trait Effects {
     /// Does what a rule that lets the packet go on does, by its verdict's cell. `false`: the packet does not go on, because it
     /// is one too many.
     fn act(&mut self, at: u32) -> bool;
+
+    /// The same, of which the verifier knows nothing: it would otherwise walk through what follows once for each thing that it
+    /// knows.
+    fn opaque(&mut self, best: Best) -> Best {
+        best
+    }
 }
 
 /// What rules that let packets go on act upon.
@@ -87,26 +95,27 @@ impl Outcome {
     }
 }
 
-/// Judges a packet by its key. `kind` is a [`Kind`](classify::Kind) as a number, which the verifier need not know.
+/// Judges a packet. `kind` is a [`Kind`](classify::Kind) as a number, which the verifier need not know.
 #[inline(always)]
-pub fn judge(
-    tables: &impl Tables,
-    effects: &mut impl Effects,
-    kind: u32,
-    key: &mut Key,
-    five: Five,
-) -> Outcome {
-    let mut best = opaque(key, Best::NONE);
+pub fn judge(tables: &impl Tables, effects: &mut impl Effects, kind: u32, packet: impl Packet) -> Outcome {
     let trees = effects.trees();
+    if trees == 1 && !effects.has_others() {
+        return match first_cell(tables, root(kind, 0), packet, NOTHING) {
+            Some((cell, _)) => decided(effects, cell),
+            None => Outcome::NO_RULE,
+        };
+    }
+    let mut best = effects.opaque(Best::NONE);
     for tree in 0..MOST_TREES {
         if tree >= trees {
             break;
         }
-        best = opaque(key, first_match(tables, root(kind, tree), key, five, best));
+        let found = first_match(tables, root(kind, tree), packet, best);
+        best = effects.opaque(found);
     }
     if effects.has_others() {
         let mut goes_on = true;
-        each_match(tables, root(kind, EACH), key, five, best.order(), |at| {
+        each_match(tables, root(kind, EACH), packet, best.order(), |at| {
             goes_on = effects.act(at);
             goes_on
         });
@@ -117,23 +126,15 @@ pub fn judge(
     if best.order() == NOTHING {
         return Outcome::NO_RULE;
     }
-    let Some(found) = tables.cell(best.at()) else { return Outcome::NO_RULE };
-    let verdict = found.verdict();
-    effects.hit(verdict.slot);
-    Outcome::new(verdict.action, verdict.parameter)
+    match tables.cell(best.at()) {
+        Some(cell) => decided(effects, cell),
+        None => Outcome::NO_RULE,
+    }
 }
 
-/// The same, of which the verifier knows nothing: it would otherwise walk through what follows once for each thing that it
-/// knows.
 #[inline(always)]
-fn opaque(key: &mut Key, best: Best) -> Best {
-    if cfg!(not(target_arch = "bpf")) {
-        return best;
-    }
-    // SAFETY: two words of the key, which is ours; in the kernel it begins on eight bytes, as every value of a map does.
-    unsafe {
-        let spare = (&raw mut key[usize::from(word::SPARE)]).cast::<u64>();
-        spare.write_volatile(best.0);
-        Best(spare.read_volatile())
-    }
+fn decided(effects: &mut impl Effects, cell: &Cell) -> Outcome {
+    let verdict = cell.verdict();
+    effects.hit(verdict.slot);
+    Outcome::new(verdict.action, verdict.parameter)
 }

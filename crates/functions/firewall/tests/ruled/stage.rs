@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use abi::{Action, Reason, Step, layout::from_bytes};
-use classify::{Bounds, Cell, Five, Key, Kind, Slot, Verdict, WORDS};
+use classify::{Cell, Five, Key, Keyed, Kind, Slot, Verdict, WORDS};
 use firewall::{
     config::Firewall,
     key::{self, ask, word},
@@ -153,12 +153,16 @@ impl Loaded {
 }
 
 impl classify::Tables for Loaded {
-    fn bounds(&self) -> Bounds {
-        Bounds {
-            steps: self.global("RULE_STEPS"),
-            cells: self.global("RULE_LEAF"),
-            cells_of_each: self.global("RULE_LEAF_OF_EACH"),
-        }
+    fn steps(&self) -> u32 {
+        self.global("RULE_STEPS")
+    }
+
+    fn cells(&self) -> u32 {
+        self.global("RULE_LEAF")
+    }
+
+    fn cells_of_each(&self) -> u32 {
+        self.global("RULE_LEAF_OF_EACH")
     }
 
     fn root(&self, index: u32) -> Slot {
@@ -212,6 +216,10 @@ impl Env for Judging {
         let is_plain = headers.version == 4
             && headers.transport_offset() == ethernet::HEADER + ipv4::HEADER
             && headers.fragment() == Fragment::Whole;
+        if is_plain && loaded.global::<u8>("RULE_ONLY_FIVE") != 0 {
+            let Ok(five) = key::five_of_plain(frame, headers, asked) else { return Outcome::MALFORMED };
+            return rules::judge(&*loaded, &mut Acting { judging: self, bytes }, Kind::V4 as u32, five);
+        }
         let five = if is_plain {
             let Ok(five) = key::fill_plain(&mut self.key, frame, headers, asked) else {
                 return Outcome::MALFORMED;
@@ -235,8 +243,9 @@ impl Env for Judging {
                 self.key[usize::from(to)] = loaded.sets_of(&self.key[usize::from(at)..][..4], kind);
             }
         }
-        let mut key = self.key;
-        rules::judge(&*loaded, &mut Acting { judging: self, bytes }, kind, &mut key, five)
+        let key = self.key;
+        let packet = Keyed { key: &key, five };
+        rules::judge(&*loaded, &mut Acting { judging: self, bytes }, kind, packet)
     }
 
     fn reject(&mut self, _: &Headers, _: u64) -> Action {
