@@ -15,7 +15,13 @@ pub fn patience(seconds: u64) -> Duration {
     Duration::from_secs(if is_guest() { 6 * seconds } else { seconds })
 }
 
-/// How many random cases to try: a tenth in a guest, where each costs as much as twenty elsewhere. What they vary is the
+/// The pause between two parts of a load, twenty times as long in a guest: it is to be busy, and not to be nothing else.
+#[must_use]
+pub fn pace(pause: Duration) -> Duration {
+    if is_guest() { 20 * pause } else { pause }
+}
+
+/// How many random cases to try, or times to repeat what is always the same: a tenth in a guest, where each costs as much as twenty elsewhere. What they vary is the
 /// packet, and the kernel's part in that is the same for the first hundred.
 #[must_use]
 pub fn cases(many: u32) -> u32 {

@@ -16,6 +16,8 @@ use nix::{
     unistd::Pid,
 };
 
+use testkit::guest::pace;
+
 use crate::{
     fixture::Gateway,
     support::{ip, patience},
@@ -25,7 +27,7 @@ use crate::{
 /// frames, so that the cable loses nothing.
 const BATCH: u64 = 40;
 
-/// Between two batches: 100 000 packets a second.
+/// Between two batches: 100 000 packets a second, and 5000 in a guest.
 const PACE: Duration = Duration::from_micros(1200);
 
 /// Sends rounds of `[rule, set, always]`, in this order, until it is ended.
@@ -119,7 +121,9 @@ fn send(sockets: &[UdpSocket; 3], stop: &AtomicBool, seen: &AtomicU64) -> (u64, 
             round += 1;
         }
         // The rest of the time is for those who work.
-        thread::sleep((begun + PACE * (round / BATCH) as u32).saturating_duration_since(Instant::now()));
+        thread::sleep(
+            (begun + pace(PACE) * (round / BATCH) as u32).saturating_duration_since(Instant::now()),
+        );
         let deadline = Instant::now() + patience();
         while seen.load(Ordering::SeqCst) + BATCH < round {
             assert!(
