@@ -158,6 +158,8 @@ impl<N: AsRef<[Node]> + AsMut<[Node]>, L> Arrays<N, L> {
             let next = line.find(key);
             if kind(next) == HIGH_LINE {
                 let end = (0..).map_while(|at| line.bound(at)).find(|bound| *bound > key);
+                // The highest bound is none where what lies below it goes on there: the line is not full.
+                let end = end.filter(|bound| *bound != A::Line::UNUSED || line.find(*bound) != next);
                 last = end.map_or(last, |bound| last.min(bound - 1));
                 entry = next;
                 continue;

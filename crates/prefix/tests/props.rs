@@ -136,3 +136,22 @@ macro_rules! props {
 
 props!(u32, 1, prefix_v4, addr_v4, step_v4, v4_built, v4_changed);
 props!(u128, 2, prefix_v6, addr_v6, step_v6, v6_built, v6_changed);
+
+/// The last /64 of all begins at the number that stands where a line has no bound.
+#[test]
+fn a_change_beside_the_last_64_leaves_it_alone() {
+    let prefix = |addr, len| Prefix::<u128>::new(addr, len).unwrap();
+    let beside = prefix(0xffff_ffff_ffff_fffe_c000_0000_0000_0000, 66);
+    let list = [
+        (prefix(0xffff_fffc_7a86_77ad_b77f_3cd1_0aa5_68b6, 128), 3),
+        (prefix(0xffff_ffff_ffc0_0000_0000_0000_0000_0000, 42), 4),
+        (prefix(0xffff_ffff_ffff_fff0_0000_0000_0000_0000, 60), 2),
+        (beside, 3),
+        (prefix(0xffff_ffff_ffff_ffff_ffff_ffff_fffe_0000, 111), 1),
+    ];
+    let mut table = Table::<u128, _, _>::in_memory(&list, 100).unwrap();
+    assert_eq!(table.remove(beside), Ok(Some(3)));
+    assert_eq!((table.lookup(u128::MAX), table.lookup(beside.addr())), (1, 2));
+    assert_eq!(table.insert(beside, 5), Ok(None));
+    assert_eq!((table.lookup(u128::MAX), table.lookup(beside.addr())), (1, 5));
+}
