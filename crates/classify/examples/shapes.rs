@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use classify::{
-    Best, BoxRule, Condition, Forest, Key, Keyed, Kind, Lists, NOTHING, Test, Verdict, first_match,
-};
+use classify::{BoxRule, Condition, Forest, Key, Kind, Lists, NOTHING, Test, Verdict};
 use rulesets::{Family, FiveTuple, first_match as model, rules, shuffled, trace};
 
 fn boxed(rule: &FiveTuple, order: u32) -> BoxRule {
@@ -29,11 +27,7 @@ fn boxed(rule: &FiveTuple, order: u32) -> BoxRule {
 }
 
 fn best_order(forest: &Forest, key: &Key) -> u32 {
-    let mut best = Best::NONE;
-    for tree in 0..forest.shape.trees {
-        best = first_match(&forest.arrays, Kind::V4.root(tree), Keyed::of(key), best);
-    }
-    best.order()
+    forest.arrays.best(Kind::V4, forest.shape.trees, key).order()
 }
 
 fn main() {

@@ -30,8 +30,8 @@ pub struct Builder {
     groups: HashMap<Vec<Slot>, u32>,
     /// How far a walk can go in what was built.
     pub bounds: Bounds,
-    /// Something that was built asks for more than the five-tuple.
-    pub asks_more: bool,
+    /// A rule in some leaf asks for more than the five-tuple.
+    asks_more: bool,
     /// Memory is not to be more than that.
     most_bytes: usize,
 }
@@ -64,6 +64,36 @@ impl Builder {
     pub fn tree(&mut self, boxes: &[BoxRule], rules: Vec<u32>, first_only: bool) -> Result<Slot, BuildError> {
         let leaf_rules = if boxes.len() > SHORT { LEAF_RULES_OF_MANY } else { LEAF_RULES };
         Tree { builder: self, boxes, first_only, leaf_rules }.node(rules, &Known::NOTHING, 0)
+    }
+
+    /// Builds these trees, of which the first match counts, at the roots from `root` on. `true`: their steps are by the
+    /// five-tuple, which they may be, and they ask for nothing else.
+    pub fn trees(
+        &mut self,
+        boxes: &[BoxRule],
+        trees: Vec<Vec<u32>>,
+        root: u32,
+        may_be_by_five: bool,
+    ) -> Result<bool, BuildError> {
+        // Slots are their own, so that they can become others.
+        self.groups.clear();
+        self.asks_more = false;
+        let from = self.slots.len();
+        let roots = root as usize..root as usize + trees.len();
+        for (at, rules) in roots.clone().zip(trees) {
+            self.slots[at] = self.tree(boxes, rules, true)?;
+        }
+        self.groups.clear();
+        if self.asks_more || !may_be_by_five {
+            return Ok(false);
+        }
+        let own = || roots.clone().chain(from..self.slots.len());
+        let by_five: Option<Vec<Slot>> = own().map(|at| self.slots[at].by_five()).collect();
+        let Some(by_five) = by_five else { return Ok(false) };
+        for (at, slot) in own().zip(by_five).collect::<Vec<_>>() {
+            self.slots[at] = slot;
+        }
+        Ok(true)
     }
 
     pub fn bytes(&self) -> usize {
@@ -153,9 +183,7 @@ impl Tree<'_> {
         if self.builder.bytes() > self.builder.most_bytes || self.builder.slots.len() > MOST_SLOTS {
             return Err(BuildError::TooLarge);
         }
-        let slot = Slot::cut(cut.word, cut.shift, cut.bits, at);
-        self.builder.asks_more |= slot.is_keyed();
-        Ok(slot)
+        Ok(Slot::cut(cut.word, cut.shift, cut.bits, at))
     }
 
     /// The rules of each child; children with the same rules are one. Children without rules are left out.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Best, Bounds, BoxRule, Cell, Condition, Key, Keyed, Kind, Slot, Tables, Test,
+    Best, Bounds, BoxRule, Cell, Condition, Five, Key, Keyed, Kind, Slot, Tables, Test,
     build::{BuildError, Builder},
     kind::{ALL_ROOTS, ROOTS},
     slot::NOTHING,
@@ -17,8 +17,9 @@ pub struct Arrays {
     pub slots: Arc<[Slot]>,
     pub cells: Arc<[Cell]>,
     pub bounds: Bounds,
-    /// By kind: its trees of which the first match counts ask a packet for nothing but its five-tuple.
-    pub ask_only_five: [bool; 3],
+    /// The trees of IPv4 ask a packet for nothing but its five-tuple: their walks are those of a [`Five`], others those of
+    /// [`Keyed`].
+    pub by_five: bool,
 }
 
 /// What it came to.
@@ -54,23 +55,20 @@ impl Forest {
     pub fn build(lists: &[Lists; 3], most_bytes: usize) -> Result<Self, BuildError> {
         let mut done = Builder::new(ALL_ROOTS, most_bytes);
         let mut shape = Shape::default();
-        let mut ask_only_five = [false; 3];
+        let mut by_five = false;
         for (kind, lists) in Kind::ALL.into_iter().zip(lists) {
             let rules = (0..lists.each.len() as u32).collect();
             done.slots[kind.root_of_each() as usize] = done.tree(&lists.each, rules, false)?;
-            done.asks_more = false;
             let mut division = best_division(&lists.first, most_bytes)?;
             // What stands behind a match in an earlier tree is not looked at.
             division.sort_by_cached_key(|rules| middle(&lists.first, rules));
             shape.trees = shape.trees.max(division.len() as u32);
-            for (tree, rules) in (0..).zip(division) {
-                done.slots[kind.root(tree) as usize] = done.tree(&lists.first, rules, true)?;
-            }
-            ask_only_five[kind as usize] = !std::mem::take(&mut done.asks_more);
+            let may_be = kind == Kind::V4 && lists.each.is_empty();
+            by_five |= done.trees(&lists.first, division, kind.root(0), may_be)?;
         }
         shape.bytes = done.bytes();
         let arrays =
-            Arrays { slots: done.slots.into(), cells: done.cells.into(), bounds: done.bounds, ask_only_five };
+            Arrays { slots: done.slots.into(), cells: done.cells.into(), bounds: done.bounds, by_five };
         let means =
             lists.iter().zip(Kind::ALL).map(|(lists, kind)| walked(&arrays, kind, shape.trees, &lists.first));
         let mut total = 0.0;
@@ -171,7 +169,7 @@ fn cost(
         slots: builder.slots.into(),
         cells: builder.cells.into(),
         bounds: builder.bounds,
-        ask_only_five: [false; 3],
+        by_five: false,
     };
     let (steps, cells) = walked(&arrays, Kind::V4, division.len() as u32, rules);
     // The last step and the leaf are where the size says; what is before them is in the nearest cache.
@@ -195,14 +193,23 @@ fn walked(arrays: &Arrays, kind: Kind, trees: u32, rules: &[BoxRule]) -> (f64, f
     let mut samples = 0;
     for (number, rule) in rules.iter().enumerate().step_by(stride) {
         let key = inside(rule, number as u32);
-        let mut best = Best::NONE;
-        for tree in 0..trees {
-            best = walk::first_match(&counting, kind.root(tree), Keyed::of(&key), best);
-        }
+        best(&counting, arrays.by_five, kind, trees, &key);
         samples += 1;
     }
     let mean = |count: &std::cell::Cell<u64>| count.get() as f64 / f64::from(samples.max(1));
     (mean(&counting.slots), mean(&counting.cells))
+}
+
+fn best(tables: &impl Tables, by_five: bool, kind: Kind, trees: u32, key: &Key) -> Best {
+    let mut best = Best::NONE;
+    for tree in 0..trees {
+        best = if by_five && kind == Kind::V4 {
+            walk::first_match(tables, kind.root(tree), Five::of(key), best)
+        } else {
+            walk::first_match(tables, kind.root(tree), Keyed::of(key), best)
+        };
+    }
+    best
 }
 
 /// A key inside a rule's box; the words that it leaves open are drawn.
@@ -236,6 +243,11 @@ struct Counting<'a> {
 }
 
 impl Arrays {
+    /// The best rule for a packet of the kind in so many trees.
+    pub fn best(&self, kind: Kind, trees: u32, key: &Key) -> Best {
+        best(self, self.by_five, kind, trees, key)
+    }
+
     /// The roots, and [`Slot::EMPTY`] in the room that is to spare.
     pub fn roots(&self) -> [Slot; ALL_ROOTS as usize] {
         std::array::from_fn(|index| self.slots.get(index).copied().unwrap_or(Slot::EMPTY))

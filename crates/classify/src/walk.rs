@@ -72,7 +72,7 @@ pub trait Packet: Copy {
     fn holds(self, cell: &Cell) -> bool;
 }
 
-/// A packet of which nothing else is asked, see `Arrays::ask_only_five`: it is in registers.
+/// A packet that is in registers, for trees that ask for nothing else.
 impl Packet for Five {
     #[inline(always)]
     fn five(self) -> Five {
@@ -90,7 +90,7 @@ impl Packet for Five {
     }
 }
 
-/// A packet with all that can be asked of it.
+/// A packet with all that can be asked of it, for the other trees.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyed<'k> {
     pub key: &'k Key,
@@ -113,7 +113,7 @@ impl Packet for Keyed<'_> {
 
     #[inline(always)]
     fn next(self, step: Slot) -> u32 {
-        if step.is_keyed() { step.next_by_key(self.key) } else { step.next_by_five(self.five) }
+        step.next_by_key(self.key)
     }
 
     #[inline(always)]

@@ -27,9 +27,9 @@ pub fn bare_redirect(_ctx: XdpContext) -> u32 {
     PORT.redirect(0, 0).unwrap_or(Action::Aborted as u32)
 }
 
-/// Five-tuples to be written into the packet one after the other, in the order in which they stand here.
+/// Five-tuples to be written into the packet one after the other: source, destination, both ports, protocol.
 #[btf_map]
-static TRACE: Array<[u32; 5], { TRACE_COUNT as usize }> = Array::new();
+static TRACE: Array<[u32; 4], { TRACE_COUNT as usize }> = Array::new();
 
 const TRACE_COUNT: u32 = 1 << 17;
 
@@ -74,8 +74,7 @@ fn rewrite(ctx: &XdpContext) -> Option<()> {
         *state += 1;
         *state as u32
     };
-    let [source, destination, source_port, destination_port, protocol] =
-        *TRACE.get(turn & (TRACE_COUNT - 1))?;
+    let [source, destination, ports, protocol] = *TRACE.get(turn & (TRACE_COUNT - 1))?;
     let source = source | turn.wrapping_mul(SCATTER) & TRACE_SOURCES.load();
     // SAFETY: data..data_end is this frame's memory for as long as the program runs, and only ours.
     let mut frame = unsafe { Frame::from_raw(ctx.data(), ctx.data_end()) };
@@ -83,8 +82,7 @@ fn rewrite(ctx: &XdpContext) -> Option<()> {
     ip.set_be32::<{ v4::SOURCE }>(source);
     ip.set_be32::<{ v4::DESTINATION }>(destination);
     ip.set_u8::<{ v4::PROTOCOL }>(protocol as u8);
-    ip.set_be16::<{ ipv4::HEADER }>(source_port as u16);
-    ip.set_be16::<{ ipv4::HEADER + 2 }>(destination_port as u16);
+    ip.set_be32::<{ ipv4::HEADER }>(ports);
     Some(())
 }
 

@@ -13,8 +13,8 @@ use abi::{Action, Direction, stage::BESIDE};
 use crate::{
     Attachment, Error, Globals, LoadChoices, Map, MapChoice, MapSpec, Program, XdpLink,
     bpffs::{self, c_path},
-    floor, inventory, kernel_release,
-    pipeline::{PROGRAM, own_object, smallest_maps},
+    floor, inventory,
+    pipeline::{PROGRAM, load_own, own_object, smallest_maps},
     program::HAS_FRAGS,
     sys::{self, Attr, Command},
 };
@@ -46,18 +46,13 @@ pub fn create_maps(
 /// Loads the program with these read-only globals over existing maps. `frags`: for frames of several buffers; the caller
 /// sets `FRAGS` in `STAGES`.
 pub fn load_program(
-    mut globals: Globals,
+    globals: Globals,
     frags: bool,
     maps: &BTreeMap<String, Arc<Map>>,
 ) -> Result<Program, Error> {
     if globals.get::<u32>("STAGES").unwrap_or(0) & !BESIDE == 0 {
         // What the verifier leaves of the pipeline then still reads its globals, which is a nanosecond.
         return floor::returning(Action::Pass, PROGRAM, if frags { HAS_FRAGS } else { 0 });
-    }
-    // Verifiers before 6.2 remember all numbers in a program with functions of its own, and what rules do was walked through
-    // behind each end of the lookups: more than they walk. Not measured between 6.1 and 6.12, which needs it not.
-    if globals.get("FIREWALL_RULES") == Some(1_u8) && kernel_release() < (6, 12) {
-        globals.set("FIREWALL_SOURCE_APART", 1_u8);
     }
     let choices = LoadChoices {
         globals,
@@ -66,7 +61,7 @@ pub fn load_program(
         programs: vec![PROGRAM.into()],
         ..LoadChoices::default()
     };
-    let mut loaded = own_object()?.load(&choices)?;
+    let mut loaded = load_own(choices)?;
     loaded.programs.remove(PROGRAM).ok_or_else(|| Error::NoProgram(format!(" named `{PROGRAM}`")))
 }
 

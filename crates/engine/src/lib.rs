@@ -21,6 +21,7 @@ mod kernel_btf;
 pub mod kernel_config;
 mod map;
 pub mod mount;
+mod near;
 pub mod netlink;
 pub mod netns;
 mod object;

@@ -360,10 +360,33 @@ impl Map {
         self.mapped_as(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)
     }
 
+    /// Writes an array's first elements, one after the other, in its memory. The array is one that can be mapped.
+    pub fn write_elements(&self, bytes: &[u8]) -> Result<(), Error> {
+        let mut mapped = self.map_elements::<u64>(ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+        let words =
+            bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes")));
+        assert!(
+            words.len() * 8 == bytes.len() && words.len() <= mapped.len(),
+            "sizes of map {}",
+            self.spec.name
+        );
+        mapped.iter_mut().zip(words).for_each(|(to, word)| *to = word);
+        Ok(())
+    }
+
     fn mapped_as<T: Shared>(&self, protection: ProtFlags) -> Result<Mapped<T>, Error> {
         self.expect_sizes(4, size_of::<T>());
-        assert!(size_of::<T>().is_multiple_of(8), "array elements are padded to eight bytes");
-        let elements = self.spec.max_entries as usize;
+        self.map_elements(protection)
+    }
+
+    /// The memory of an array as so many `T` as fit.
+    fn map_elements<T: Shared>(&self, protection: ProtFlags) -> Result<Mapped<T>, Error> {
+        let bytes = self.spec.value_size as usize * self.spec.max_entries as usize;
+        assert!(
+            size_of::<T>().is_multiple_of(8) && self.spec.value_size.is_multiple_of(8),
+            "elements are padded to eight bytes"
+        );
+        let elements = bytes / size_of::<T>();
         let page = 4096;
         let bytes = NonZeroUsize::new((elements * size_of::<T>()).next_multiple_of(page))
             .expect("arrays are not empty");

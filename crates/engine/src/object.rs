@@ -18,6 +18,7 @@ use crate::{
     elf::{self, Prepared, SectionType, Unfit, XdpHook},
     guard::damaged_if_panics,
     map::MapSpec,
+    near,
     program::{HAS_FRAGS, ProgramSpec},
 };
 
@@ -72,6 +73,8 @@ pub struct ObjectFile {
     object: Object,
     /// What the pre-pass found; its copy of the file is gone.
     found: Prepared,
+    /// Arrays that are one value where they fit into one.
+    near: &'static [&'static str],
 }
 
 /// An object in the kernel. Dropping it frees what nothing else holds.
@@ -96,7 +99,7 @@ impl ObjectFile {
         let mut found = elf::prepare(bytes).map_err(unfit)?;
         let elf = std::mem::take(&mut found.elf);
         let object = damaged_if_panics(|| Object::parse(&elf).map_err(|error| unreadable(&error)))?;
-        Ok(Self { object, found })
+        Ok(Self { object, found, near: &[] })
     }
 
     /// Names of the XDP programs inside that attach to interfaces, sorted.
@@ -150,6 +153,12 @@ impl ObjectFile {
         self
     }
 
+    /// These arrays are near: see [`near`].
+    pub(crate) fn with_near(mut self, near: &'static [&'static str]) -> Self {
+        self.near = near;
+        self
+    }
+
     fn section_type(&self, program: &aya_obj::Program) -> SectionType {
         let section = self.found.program_sections.get(&program.section_index);
         section.map_or(SectionType::Other, |section| section.kind)
@@ -157,9 +166,19 @@ impl ObjectFile {
 
     /// Creates the maps and loads the chosen programs. On error nothing stays in the kernel.
     pub fn load(self, choices: &LoadChoices) -> Result<LoadedObject, Error> {
-        let Self { mut object, found } = self;
+        let Self { mut object, found, near } = self;
+        let mut globals = choices.globals.clone();
+        for name in near {
+            let definition = object.maps.get(*name).ok_or_else(|| Error::NoMap((*name).into()))?;
+            let choice = choices.maps.get(*name);
+            let map = match choice.and_then(|choice| choice.reuse.as_ref()) {
+                Some(map) => map.spec().clone(),
+                None => near::as_one_value(chosen(name, definition, choice)),
+            };
+            near::tell(&mut globals, name, &map, definition.value_size());
+        }
         let btf_fd = damaged_if_panics(|| {
-            set_globals(&mut object, &choices.globals, &found)?;
+            set_globals(&mut object, &globals, &found)?;
             let btf_fd = load_btf(&mut object)?;
             if object.has_btf_relocations() {
                 let kernel = btf::kernel().ok_or(Error::NoKernelBtf)?;
@@ -175,12 +194,16 @@ impl ObjectFile {
             let choice = choices.maps.get(name);
             let map = match choice.and_then(|choice| choice.reuse.clone()) {
                 Some(map) => map,
-                None => Arc::new(create_map(name, definition, choice, btf_fd.as_ref())?),
+                None => {
+                    let is_near = near.contains(&name.as_str());
+                    Arc::new(create_map(name, definition, choice, is_near, btf_fd.as_ref())?)
+                }
             };
             maps.insert(name.clone(), map);
         }
         damaged_if_panics(|| relocate(&mut object, &definitions, &maps))?;
-        let programs = load_programs(&Self { object, found }, choices, btf_fd.as_ref())?;
+        near::address(&mut object, &near.iter().copied().collect(), &maps);
+        let programs = load_programs(&Self { object, found, near }, choices, btf_fd.as_ref())?;
         Ok(LoadedObject { maps, programs })
     }
 }
@@ -257,14 +280,9 @@ fn spec(name: &str, definition: &aya_obj::Map) -> MapSpec {
     }
 }
 
-fn create_map(
-    name: &str,
-    definition: &aya_obj::Map,
-    choice: Option<&MapChoice>,
-    btf: Option<&OwnedFd>,
-) -> Result<Map, Error> {
+/// What the object declares, with what was chosen.
+fn chosen(name: &str, definition: &aya_obj::Map, choice: Option<&MapChoice>) -> MapSpec {
     let mut spec = spec(name, definition);
-    let replaced = choice.is_some_and(|choice| choice.kind.is_some());
     if let Some(choice) = choice {
         spec.max_entries = choice.max_entries.unwrap_or(spec.max_entries);
         spec.flags = choice.flags.unwrap_or(spec.flags);
@@ -272,8 +290,23 @@ fn create_map(
             spec = MapSpec { kind, key_size: 4, value_size: 8, max_entries: 1, flags: 0, extra: 0, ..spec };
         }
     }
+    spec
+}
+
+fn create_map(
+    name: &str,
+    definition: &aya_obj::Map,
+    choice: Option<&MapChoice>,
+    is_near: bool,
+    btf: Option<&OwnedFd>,
+) -> Result<Map, Error> {
+    let mut spec = chosen(name, definition, choice);
+    if is_near {
+        spec = near::as_one_value(spec);
+    }
+    let replaced = is_near || choice.is_some_and(|choice| choice.kind.is_some());
     let inner = match definition.inner() {
-        Some(inner) => Some(create_map(&format!("{name}.inner"), &inner, None, None)?),
+        Some(inner) => Some(create_map(&format!("{name}.inner"), &inner, None, false, None)?),
         None => None,
     };
     let read_only_data = matches!(definition.section_kind(), EbpfSectionKind::Rodata);

@@ -6,7 +6,7 @@ use abi::{Judged, Reason, Shared, Stage, reason::STRIDE, stage::FRAGS};
 
 use crate::{
     Attachment, Error, LoadedObject, Map, MapChoice, MapKind, Mode, ObjectFile, PerfReader, Program,
-    RecordBuffer, RecordReader, RingReader, attach, object::LoadChoices,
+    RecordBuffer, RecordReader, RingReader, attach, kernel_release, object::LoadChoices,
 };
 
 pub(crate) static OBJECT: &[u8] = embedded!("dataplane.o");
@@ -19,7 +19,22 @@ pub fn pipeline_object() -> &'static [u8] {
 /// That object, read. Its maps of ports name no programs: generic mode refuses programs with a map that may, before
 /// kernel 5.15 (`generic_xdp_install`).
 pub(crate) fn own_object() -> Result<ObjectFile, Error> {
-    Ok(ObjectFile::parse(OBJECT)?.with_ports_alone())
+    Ok(ObjectFile::parse(OBJECT)?.with_ports_alone().with_near(&NEAR))
+}
+
+/// What a packet walks through, step after step. Not the cells of leaves: their index is carried from turn to turn, and what the
+/// verifier learns of it makes each turn a state of its own.
+const NEAR: [&str; 1] = ["RULE_SLOTS"];
+
+/// Loads that object as the running kernel's verifier can take it.
+pub(crate) fn load_own(mut choices: LoadChoices) -> Result<LoadedObject, Error> {
+    // Before 6.2, verifiers tell states apart by every number in them where a program has functions of its own; then what rules do
+    // is walked through behind each end of the lookups, which is more than they walk. Measured are 6.1, which wants the lookups
+    // apart, and 6.12, which does not.
+    if choices.globals.get("FIREWALL_RULES") == Some(1_u8) && kernel_release() < (6, 12) {
+        choices.globals.set("FIREWALL_SOURCE_APART", 1_u8);
+    }
+    own_object()?.load(&choices)
 }
 
 /// The XDP program's name inside the object and in `senko status`.
@@ -160,15 +175,11 @@ impl PipelineBuilder {
         } else {
             self.buffer.unwrap_or_else(RecordBuffer::of_running_kernel)
         };
-        let perf;
         let choices = match buffer {
-            RecordBuffer::Ring => &self.choices,
-            RecordBuffer::Perf => {
-                perf = with_perf_buffer(self.choices.clone());
-                &perf
-            }
+            RecordBuffer::Ring => self.choices.clone(),
+            RecordBuffer::Perf => with_perf_buffer(self.choices.clone()),
         };
-        let object = own_object()?.load(choices)?;
+        let object = load_own(choices)?;
         Ok(Pipeline { object, stages: self.stages, frags: self.choices.frags, buffer })
     }
 }

@@ -110,7 +110,8 @@ impl Program {
 
     /// Instructions the verifier walked through, which its budget of a million bounds.
     pub fn verified_instructions(&self) -> Option<u64> {
-        let words = self.statistics.split_once("processed ")?.1;
+        // 7.2 tells of each function in a line before, which ends with such words.
+        let words = self.statistics.lines().find_map(|line| line.strip_prefix("processed "))?;
         words.split_whitespace().next()?.parse().ok()
     }
 

@@ -31,6 +31,10 @@ struct Both {
 impl Both {
     /// `None`: too many rules overlap.
     fn new(rules: &[String], fragments: Fragments, default: &str) -> Option<Self> {
+        Self::with_slots(rules, fragments, default, 0)
+    }
+
+    fn with_slots(rules: &[String], fragments: Fragments, default: &str, slots: u32) -> Option<Self> {
         let scene = Scene::new(&INTERFACES, &SETS);
         let (valid, problems) = scene.read(&Firewall, &section(rules, fragments.name(), default));
         let Some(valid) = valid else {
@@ -39,7 +43,7 @@ impl Both {
         };
         let tables = valid.tables(&scene.world(), &mut Slots::default());
         let model = Model::new(rules, &scene.world(), fragments, default == "drop");
-        Some(Self { kernel: Ruling::new(&tables), model })
+        Some(Self { kernel: Ruling::with_slots(&tables, slots), model })
     }
 
     fn of(rules: &[&str], fragments: &str, default: &str) -> Self {
@@ -107,6 +111,28 @@ fn every_condition_hits_misses_is_guarded_and_counts() {
         let expected = [(case.rule, case.hits.len() as u64)];
         both.counts(case.rule, if case.hits.is_empty() { &[] } else { &expected });
     }
+}
+
+/// Arrays of more than 4 MiB are looked up, element by element.
+#[test]
+fn slots_that_are_not_one_value_mean_the_same() {
+    const FAR: u32 = (4 << 20) / 8 + 1;
+    let mut seen = [0; 2];
+    // By the five-tuple, and by more than that.
+    for more in [&[][..], &["drop ttl < 5", "drop tcp flags syn"]] {
+        let own = ["drop from 10.0.0.0/24", "drop udp port {68, 546}", "drop {tcp, udp} sport 1000-1999"];
+        // Enough of them that there are steps.
+        let ports = (0..40).map(|port| format!("drop udp to 10.2.0.0/16 port {}", 1000 + port));
+        let rules: Vec<String> = own.iter().chain(more).map(|rule| (*rule).to_owned()).chain(ports).collect();
+        let mut both = Both::with_slots(&rules, Fragments::FirstOnly, "accept", FAR).expect("few rules");
+        for case in cases() {
+            for coming in case.hits.iter().chain(&case.misses) {
+                let (action, ..) = both.judge(case.rule, coming);
+                seen[usize::from(action == Action::Drop)] += 1;
+            }
+        }
+    }
+    assert!(seen.iter().all(|packets| *packets > 20), "{seen:?}");
 }
 
 #[test]

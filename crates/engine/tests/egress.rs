@@ -76,12 +76,8 @@ fn the_kernel_remembers_and_knows_what_the_host_does() {
             .into();
     let maps = data_path::create_maps(&sizes, &BTreeMap::new()).expect("maps");
     for name in ["RULE_SLOTS", "RULE_CELLS"] {
-        let policy::Contents::Array { element, bytes } = &tables.maps[name] else {
-            panic!("{name} is an array")
-        };
-        for (key, value) in (0_u32..).zip(bytes.chunks(*element)) {
-            maps[name].set_raw(&key.to_ne_bytes(), value).expect("room");
-        }
+        let policy::Contents::Array { bytes, .. } = &tables.maps[name] else { panic!("{name} is an array") };
+        maps[name].write_elements(bytes).expect("room");
     }
     let seeds: [u64; SEEDS] =
         std::array::from_fn(|at| (at as u64 + 3).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17));

@@ -26,10 +26,8 @@ fn program() -> Program {
     }
     let maps = data_path::create_maps(&sizes, &BTreeMap::new()).expect("maps");
     for (name, contents) in &tables.maps {
-        let Contents::Array { element, bytes } = contents else { continue };
-        for (key, value) in (0_u32..).zip(bytes.chunks(*element)) {
-            maps[*name].set_raw(&key.to_ne_bytes(), value).expect("room");
-        }
+        let Contents::Array { bytes, .. } = contents else { continue };
+        maps[*name].write_elements(bytes).expect("room");
     }
     let mut globals = Globals::default();
     for (name, bytes) in &tables.everywhere.globals {

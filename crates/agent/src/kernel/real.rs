@@ -96,7 +96,7 @@ pub fn fill(
                 }
             }
         }
-        Contents::Array { element, bytes } => write_array(map, *element, bytes)?,
+        Contents::Array { bytes, .. } => map.write_elements(bytes)?,
         Contents::Random { bytes } => {
             let mut drawn = vec![0; *bytes];
             fs::File::open("/dev/urandom")
@@ -107,19 +107,6 @@ pub fn fill(
         Contents::Carried { .. } => {}
     }
     Ok(None)
-}
-
-fn write_array(map: &Map, element: usize, bytes: &[u8]) -> Result<(), Error> {
-    let words = bytes.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes")));
-    match element {
-        8 => map.mapped::<u64>()?.iter_mut().zip(words).for_each(|(to, word)| *to = word),
-        32 => {
-            let mut mapped = map.mapped::<[u64; 4]>()?;
-            mapped.as_flattened_mut().iter_mut().zip(words).for_each(|(to, word)| *to = word);
-        }
-        other => unreachable!("array elements of {other} bytes"),
-    }
-    Ok(())
 }
 
 impl Kernel for Real {

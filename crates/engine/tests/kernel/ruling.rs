@@ -36,6 +36,14 @@ impl Ruling {
     /// # Panics
     /// When the kernel refuses something.
     pub fn new(tables: &Tables) -> Self {
+        Self::with_slots(tables, 0)
+    }
+
+    /// With at least so many slots of compiled rules.
+    ///
+    /// # Panics
+    /// When the kernel refuses something.
+    pub fn with_slots(tables: &Tables, slots: u32) -> Self {
         // What one packet in so many does is counted on each CPU.
         let mut cpu = CpuSet::new();
         cpu.set(0).expect("there is a first one");
@@ -43,8 +51,8 @@ impl Ruling {
         let builder = globals(PipelineBuilder::new(&[Stage::Firewall]), &tables.everywhere.globals);
         let mut interfaces = tables.on.iter();
         let (first, knob) = interfaces.next().expect("an interface");
-        let maker = globals(sized(builder.clone(), tables), &knob.globals).load();
-        let maker = maker.unwrap_or_else(|error| panic!("{error}"));
+        let maker = globals(sized(builder.clone(), tables, slots), &knob.globals).load();
+        let maker = maker.unwrap_or_else(|error| panic!("{error:?}"));
         for (name, contents) in &tables.maps {
             fill(&maker, name, contents);
         }
@@ -145,7 +153,7 @@ fn shared_maps(tables: &Tables) -> Vec<&'static str> {
 }
 
 /// With maps as large as what they hold.
-fn sized(builder: PipelineBuilder, tables: &Tables) -> PipelineBuilder {
+fn sized(builder: PipelineBuilder, tables: &Tables, slots: u32) -> PipelineBuilder {
     tables.maps.iter().fold(builder, |builder, (name, contents)| match contents {
         Contents::Prefixes(PrefixTable::V4 { lines, list }) => {
             let sizes = Sizes::of(list).expect("a sound list");
@@ -155,7 +163,10 @@ fn sized(builder: PipelineBuilder, tables: &Tables) -> PipelineBuilder {
             let sizes = Sizes::of(list).expect("a sound list");
             builder.map_entries(name, sizes.nodes).map_entries(lines, sizes.lines.max(1))
         }
-        Contents::Array { element, bytes } => builder.map_entries(name, (bytes.len() / element) as u32),
+        Contents::Array { element, bytes } => {
+            let entries = (bytes.len() / element) as u32;
+            builder.map_entries(name, if *name == "RULE_SLOTS" { entries.max(slots) } else { entries })
+        }
         Contents::Entries { max_entries, .. }
         | Contents::Ports { max_entries, .. }
         | Contents::Carried { max_entries, .. } => builder.map_entries(name, *max_entries),
@@ -175,11 +186,7 @@ fn fill(pipeline: &Pipeline, name: &str, contents: &Contents) {
             let nodes = map(name).mapped::<Node>().expect("mapped");
             TableV6::build(list, nodes, map(lines).mapped::<LineV6>().expect("mapped")).expect("room");
         }
-        Contents::Array { element, bytes } => {
-            for (key, value) in (0_u32..).zip(bytes.chunks(*element)) {
-                map(name).set_raw(&key.to_ne_bytes(), value).expect("room");
-            }
-        }
+        Contents::Array { bytes, .. } => map(name).write_elements(bytes).expect("room"),
         Contents::Entries { entries, .. } => {
             for (key, value) in entries {
                 map(name).set_raw(key, value).expect("room");

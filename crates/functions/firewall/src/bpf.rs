@@ -10,7 +10,7 @@ use aya_ebpf::{
     macros::btf_map,
     programs::XdpContext,
 };
-use classify::{ALL_ROOTS, Best, Bounds, Cell, Five, Key, Keyed, Kind, Slot};
+use classify::{ALL_ROOTS, Best, Bounds, Cell, Five, Key, Keyed, Kind, Slot, Tables};
 use prefix::{LineV4, LineV6, Node, TablesV4, TablesV6};
 use wire::{Fragment, Frame, Headers};
 
@@ -109,9 +109,13 @@ static RULE_OTHERS: Global<u8> = Global::new(0);
 #[unsafe(no_mangle)]
 static RULE_LOGS: Global<u8> = Global::new(0);
 
-/// 1: packets of IPv4 are asked for nothing but their five-tuple.
+/// Slots; 0: their array is not one value, and each is looked up. The engine sets it at load.
 #[unsafe(no_mangle)]
-static RULE_ONLY_FIVE: Global<u8> = Global::new(0);
+static RULE_SLOTS_NEAR: Global<u32> = Global::new(0);
+
+/// 1: the trees of IPv4 ask for nothing but the five-tuple.
+#[unsafe(no_mangle)]
+static RULE_BY_FIVE: Global<u8> = Global::new(0);
 
 /// Bits of `key::ask`.
 #[unsafe(no_mangle)]
@@ -219,11 +223,11 @@ unsafe fn judge<const PLAIN: bool>(
     headers: &Headers,
     bytes: u64,
 ) -> Outcome {
-    if PLAIN && RULE_ONLY_FIVE.load() != 0 {
+    if PLAIN && RULE_BY_FIVE.load() != 0 {
         let Ok(five) = key::five_of_plain(frame, headers, RULE_ASKED.load()) else {
             return Outcome::MALFORMED;
         };
-        return Outcome(firewall_five(five.0, five.1, bytes));
+        return judge_five(five, bytes);
     }
     let Some(key) = own_key() else { return Outcome::NO_RULE };
     let asked = RULE_ASKED.load();
@@ -248,21 +252,23 @@ unsafe fn judge<const PLAIN: bool>(
     if RULE_SETS.load() != 0 {
         look_up_sets(key, kind);
     }
+    if !PLAIN && RULE_BY_FIVE.load() != 0 && kind == V4 {
+        return judge_five(five, bytes);
+    }
     let spare = spare_of(key);
-    rules::judge(&Compiled, &mut Judging { bytes, spare }, kind, Keyed { key, five })
+    rules::judge(&Compiled, &mut Judging { bytes, spare, others: true }, kind, Keyed { key, five })
 }
 
-/// Judges a packet of IPv4 by the two words of its [`Five`]. A function of its own for its registers: among all that the
-/// pipeline keeps in them a walk would be on the stack.
+/// Judges a packet of IPv4 where the trees ask for nothing but its five-tuple.
 #[inline(always)]
-pub fn firewall_five(addresses: u64, rest: u64, bytes: u64) -> u64 {
+fn judge_five(five: Five, bytes: u64) -> Outcome {
     let spare = if RULE_TREES.load() == 1 {
         ptr::null_mut()
     } else {
-        let Some(key) = own_key() else { return Outcome::NO_RULE.0 };
+        let Some(key) = own_key() else { return Outcome::NO_RULE };
         spare_of(key)
     };
-    rules::judge(&Compiled, &mut Judging { bytes, spare }, V4, Five(addresses, rest)).0
+    rules::judge(&Compiled, &mut Judging { bytes, spare, others: false }, V4, five)
 }
 
 #[inline(always)]
@@ -312,9 +318,21 @@ fn sets_of<const AT: usize>(key: &Key, kind: u32) -> u32 {
     }
 }
 
+/// Where the slots begin, if the engine made them a near array: it makes this of what names their map.
+#[inline(always)]
+fn near_slots() -> *const u64 {
+    let first;
+    // SAFETY: loads a constant.
+    unsafe {
+        core::arch::asm!("{first} = {map} ll", first = out(reg) first, map = sym RULE_SLOTS,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    first
+}
+
 struct Compiled;
 
-impl classify::Tables for Compiled {
+impl Tables for Compiled {
     #[inline(always)]
     fn steps(&self) -> u32 {
         RULE_STEPS.load()
@@ -339,7 +357,15 @@ impl classify::Tables for Compiled {
 
     #[inline(always)]
     fn slot(&self, index: u32) -> Option<Slot> {
-        RULE_SLOTS.get(index).map(|slot| Slot(*slot))
+        let near = RULE_SLOTS_NEAR.load();
+        if near == 0 {
+            return RULE_SLOTS.get(index).map(|slot| Slot(*slot));
+        }
+        if index >= near {
+            return None;
+        }
+        // SAFETY: the engine made the array of so many elements; it lives as long as the program.
+        Some(Slot(unsafe { *near_slots().wrapping_add(index as usize) }))
     }
 
     #[inline(always)]
@@ -351,8 +377,10 @@ impl classify::Tables for Compiled {
 /// A packet under the rules.
 struct Judging {
     bytes: u64,
-    /// Two words of the key. Null where there is but one tree.
+    /// Two words of the key. Null where there is but one tree, and no rule lets packets go on.
     spare: *mut u64,
+    /// Rules may let the packet go on.
+    others: bool,
 }
 
 impl Effects for Judging {
@@ -363,7 +391,7 @@ impl Effects for Judging {
 
     #[inline(always)]
     fn has_others(&self) -> bool {
-        RULE_OTHERS.load() != 0
+        self.others && RULE_OTHERS.load() != 0
     }
 
     #[inline(always)]

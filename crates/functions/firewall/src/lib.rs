@@ -1,5 +1,7 @@
 //! Drop by prefix of the source address. See README.md.
 #![cfg_attr(target_arch = "bpf", no_std)]
+// The address of a near array is an instruction of which Rust knows nothing.
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
 pub mod bpf;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use abi::layout::bytes_of;
-use classify::{Cell, Kind, Slot};
+use classify::{Cell, Slot};
 use policy::{Answer, Cidr, Contents, Counted, PrefixTable, Slots, Subject, Tables, What, World};
 use prefix::{PrefixV4, PrefixV6};
 
@@ -39,8 +39,6 @@ pub fn tables(
 ) {
     let Compiled { forest, lowered, .. } = compiled;
     let has_others = lowered.lists.iter().any(|list| !list.each.is_empty());
-    let asks_only_five =
-        forest.arrays.ask_only_five[Kind::V4 as usize] && lowered.lists[Kind::V4 as usize].each.is_empty();
     let are_shared = lowered.limits.iter().any(|limit| limit.word != WHOLE);
     let shared = if are_shared { BUCKETS } else { 1 };
     tables
@@ -53,7 +51,7 @@ pub fn tables(
         .global("RULE_LEAF_OF_EACH", forest.arrays.bounds.cells_of_each)
         .global("RULE_ROOTS", forest.arrays.roots().map(|slot| slot.0))
         .global("RULE_OTHERS", u8::from(has_others))
-        .global("RULE_ONLY_FIVE", u8::from(asks_only_five))
+        .global("RULE_BY_FIVE", u8::from(forest.arrays.by_five))
         .global("RULE_LOGS", u8::from(section.rules.iter().any(|rule| rule.log.is_some())))
         .global("RULE_ASKED", lowered.asked)
         .global("RULE_SETS", lowered.looked_up)

@@ -216,7 +216,7 @@ impl Env for Judging {
         let is_plain = headers.version == 4
             && headers.transport_offset() == ethernet::HEADER + ipv4::HEADER
             && headers.fragment() == Fragment::Whole;
-        if is_plain && loaded.global::<u8>("RULE_ONLY_FIVE") != 0 {
+        if is_plain && loaded.global::<u8>("RULE_BY_FIVE") != 0 {
             let Ok(five) = key::five_of_plain(frame, headers, asked) else { return Outcome::MALFORMED };
             return rules::judge(&*loaded, &mut Acting { judging: self, bytes }, Kind::V4 as u32, five);
         }
@@ -244,6 +244,9 @@ impl Env for Judging {
             }
         }
         let key = self.key;
+        if kind == Kind::V4 as u32 && loaded.global::<u8>("RULE_BY_FIVE") != 0 {
+            return rules::judge(&*loaded, &mut Acting { judging: self, bytes }, kind, five);
+        }
         let packet = Keyed { key: &key, five };
         rules::judge(&*loaded, &mut Acting { judging: self, bytes }, kind, packet)
     }

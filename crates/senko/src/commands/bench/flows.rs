@@ -11,7 +11,8 @@ use super::{
     configured::Configured,
     frames, lists,
     report::{Report, Row},
-    rules::{PACKETS, time as time_of},
+    rules::time as time_of,
+    trace::PACKETS,
 };
 use crate::failure::Failure;
 

@@ -1,20 +1,18 @@
 //! Rules: what a packet pays for so many of them, and what compiling and applying them takes.
 
-use std::{os::fd::AsRawFd as _, time::Instant};
+use std::time::Instant;
 
 use abi::Action;
-use engine::{LoadChoices, LoadedObject, Program};
-use rulesets::{Family, rules, shuffled, trace};
+use engine::Program;
+use rulesets::{Family, rules, shuffled, trace as packets_of};
 
 use super::{
     configured::Configured,
     frames, measure,
     report::{Report, Row},
+    trace::{self, PACKETS},
 };
 use crate::failure::Failure;
-
-/// Packets of a trace, as the bench object has room for them.
-pub const PACKETS: usize = 1 << 17;
 
 /// Rules, and nanoseconds over the floor that they may take: of `acl`, and for the others half as much again.
 const BARS: [(usize, &str, f64); 4] =
@@ -27,7 +25,7 @@ pub fn run(report: &mut Report) -> Result<(), Failure> {
         let ruled = Ruled::new(&[])?;
         // One packet of a trace of one rule, so that what is judged is the same as below.
         let list = rules(Family::Acl, 10, 1);
-        let (floor, ns) = time(&ruled.program, &trace(&list, PACKETS, 1))?;
+        let (floor, ns) = time(&ruled.program, &packets_of(&list, PACKETS, 1))?;
         report.push(Row::over_floor(NO_RULES.into(), ns, floor, Some(12.0)));
     }
     for (family, name, share) in
@@ -44,7 +42,7 @@ pub fn run(report: &mut Report) -> Result<(), Failure> {
                 report.push(Row::at_most(&row, 1.0, "refused", 0.0));
                 continue;
             };
-            let packets = shuffled(trace(&list, PACKETS, 1));
+            let packets = shuffled(packets_of(&list, PACKETS, 1));
             let (floor, ns) = time(&ruled.program, &packets)?;
             report.push(Row::over_floor(row.clone(), ns, floor, Some(most * share)));
             // The bars of compiling are of 10 000 and 100 000 rules.
@@ -94,22 +92,9 @@ impl Ruled {
 /// Nanoseconds a packet: of packets that are made and dropped, and of packets that are made and judged.
 pub fn time(program: &Program, packets: &[[u32; 5]]) -> Result<(f64, f64), Failure> {
     let floor = engine::floor(Action::Drop)?;
-    let bare = maker(packets, &floor)?;
-    let judged = maker(packets, program)?;
-    let programs = [bare.program("next_of_trace")?, judged.program("next_of_trace")?];
+    let bare = trace::handing_on(packets, 0, &floor)?;
+    let judged = trace::handing_on(packets, 0, program)?;
+    let programs = [bare.program(trace::HAND_ON)?, judged.program(trace::HAND_ON)?];
     let (_, figures) = measure::in_turn(&programs, &frames::udp_v4([2, 0, 0, 0, 0, 2]))?;
     Ok((figures[0], figures[1]))
-}
-
-/// The program that makes the packets and hands them on.
-fn maker(packets: &[[u32; 5]], next: &Program) -> Result<LoadedObject, Failure> {
-    let choices = LoadChoices { programs: vec!["next_of_trace".into()], ..LoadChoices::default() };
-    let object = engine::load_rivals(&choices)?;
-    let map = object.map("TRACE")?;
-    for (packet, at) in packets.iter().cycle().take(PACKETS).zip(0_u32..) {
-        map.set(&at, packet)?;
-    }
-    let fd = next.fd().as_raw_fd();
-    object.map("NEXT")?.set(&0_u32, &fd)?;
-    Ok(object)
 }
