@@ -1,4 +1,4 @@
-//! `cargo xtask test`: what CI runs, and what a person runs.
+//! `cargo xtask test`: what CI runs, and what a person runs. Last come Debian's kernels, as guests.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -11,19 +11,27 @@ use clap::Args;
 use toolchain::{Compiler, Toolchain};
 use xtask::command::{cargo, is_root, needs_root, root, step};
 
-use crate::setup::{self, Purpose};
+use crate::{
+    setup::{self, Purpose},
+    vm::{self, Series, Wanted},
+};
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// Only tests whose name contains this
     filter: Option<String>,
+    /// Not in Debian's kernels, only in this machine's
+    #[arg(long)]
+    no_guests: bool,
 }
 
 /// Packages whose tests load eBPF programs or make network namespaces.
 const NEED_ROOT: [&str; 3] = ["engine", "lab", "senko"];
 
 pub fn run(args: &TestArgs) -> Result<ExitCode> {
-    setup::run(Purpose::Tests)?;
+    // Guests are for the whole suite; whoever names a test has `cargo xtask vm --test NAME`.
+    let with_guests = is_root() && args.filter.is_none() && !args.no_guests;
+    setup::run(if with_guests { Purpose::Guests } else { Purpose::Tests })?;
     let toolchain = toolchain::find()?;
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     let lints = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
@@ -49,6 +57,10 @@ pub fn run(args: &TestArgs) -> Result<ExitCode> {
     }
     let mut passed = counted("documentation", &mut cargo(&examples))?;
     passed += counted("tests", &mut cargo(&tests))?;
+    if with_guests {
+        eprintln!("xtask: the tests in Debian's kernels; without them: --no-guests");
+        passed += vm::guests(&Series::ALL, Wanted::Quick, false)?;
+    }
     println!("{passed} passed, 0 failed");
     if is_root() {
         return Ok(ExitCode::SUCCESS);

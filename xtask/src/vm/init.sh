@@ -17,6 +17,7 @@ stty -F /dev/ttyS1 raw -echo
 mkdir -p /run/netns /run/report
 export SENKO_REPORT=/run/report
 ip link set lo up
+echo 1 >/sys/devices/system/cpu/cpu1/online || echo "@processor 1 does not start" >/dev/ttyS1
 
 while read -r module; do
     insmod "/modules/$module.ko" || echo "@module $module" >/dev/ttyS1

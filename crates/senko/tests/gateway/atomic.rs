@@ -25,6 +25,9 @@ fn no_packet_is_lost_and_none_is_judged_by_a_mix() {
             wait_until("packets flow", || stream.rounds() > before + 100);
             gateway.apply(mode, &rules(n % 2 == 1));
         }
+        // And the last one.
+        let before = stream.rounds();
+        wait_until("packets flow", || stream.rounds() > before + 100);
         let account = stream.end();
         // In the order of sending, which generation judged a packet: one of the two drops it, the other does not.
         let judges: Vec<bool> = account.rounds.iter().flat_map(|[rule, set, _]| [*rule, !*set]).collect();
