@@ -1,4 +1,4 @@
-//! `cargo xtask test`: what CI runs, and what a person runs. Last come Debian's kernels, as guests.
+//! `cargo xtask test`: what CI runs, and what a person runs. With `--guests`, Debian's kernels come last.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -20,9 +20,9 @@ use crate::{
 pub struct TestArgs {
     /// Only tests whose name contains this
     filter: Option<String>,
-    /// Not in Debian's kernels, only in this machine's
-    #[arg(long)]
-    no_guests: bool,
+    /// Also in Debian's kernels, as guests
+    #[arg(long, conflicts_with = "filter")]
+    guests: bool,
 }
 
 /// Packages whose tests load eBPF programs or make network namespaces.
@@ -30,7 +30,7 @@ const NEED_ROOT: [&str; 3] = ["engine", "lab", "senko"];
 
 pub fn run(args: &TestArgs) -> Result<ExitCode> {
     // Guests are for the whole suite; whoever names a test has `cargo xtask vm --test NAME`.
-    let with_guests = is_root() && args.filter.is_none() && !args.no_guests;
+    let with_guests = is_root() && args.guests;
     setup::run(if with_guests { Purpose::Guests } else { Purpose::Tests })?;
     let toolchain = toolchain::find()?;
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -58,7 +58,7 @@ pub fn run(args: &TestArgs) -> Result<ExitCode> {
     let mut passed = counted("documentation", &mut cargo(&examples))?;
     passed += counted("tests", &mut cargo(&tests))?;
     if with_guests {
-        eprintln!("xtask: the tests in Debian's kernels; without them: --no-guests");
+        eprintln!("xtask: the tests in Debian's kernels");
         passed += vm::guests(&Series::ALL, Wanted::Quick, false)?;
     }
     println!("{passed} passed, 0 failed");
