@@ -172,12 +172,7 @@ pub fn first_match(tables: &impl Tables, root: u32, packet: impl Packet, best: B
 /// The cell of the tree's first rule that matches, and its place. `None` where there is none, or where none in the packet's leaf
 /// stands before `before`; the cell itself may stand behind it.
 #[inline(always)]
-pub fn first_cell<'t>(
-    tables: &'t impl Tables,
-    root: u32,
-    packet: impl Packet,
-    before: u32,
-) -> Option<(&'t Cell, u32)> {
+pub fn first_cell(tables: &impl Tables, root: u32, packet: impl Packet, before: u32) -> Option<(&Cell, u32)> {
     let leaf = leaf(tables, root, packet)?;
     if leaf.least() >= before {
         return None;

@@ -55,7 +55,8 @@ fn datagram() -> Vec<u8> {
 fn the_kernel_sends_what_the_host_makes() {
     let program = program();
     let answers = std::cell::Cell::new(0);
-    let config = Config { cases: 3000, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let cases = testkit::guest::cases(3000);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     TestRunner::new(config)
         .run(&testkit::random::kernel_frame(), |frame| {
             let run = program.test_run(&frame, 1).expect("test run");
@@ -72,7 +73,7 @@ fn the_kernel_sends_what_the_host_makes() {
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
-    assert!(answers.get() > 100, "{} answers: the frames are too strange", answers.get());
+    assert!(answers.get() * 30 > cases, "{} answers: the frames are too strange", answers.get());
 }
 
 /// What the rules' parser drops before any rule: a transport header that is not whole.

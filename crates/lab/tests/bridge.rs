@@ -28,6 +28,6 @@ fn a_broadcast_frame_reaches_every_other_host() {
     frame.extend([0x5e; 50]);
     raw_send(lab.host("h1"), "to-r", &[&frame]).unwrap();
     for listener in [at_h2, at_h3] {
-        assert!(listener.find(fixture::DEADLINE, |f| f == frame).is_some());
+        assert!(listener.find(fixture::deadline(), |f| f == frame).is_some());
     }
 }

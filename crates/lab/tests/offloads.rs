@@ -20,7 +20,7 @@ fn udp_checksums_are_complete_when_they_arrive() {
             let packet = PacketHeaders::from_ethernet_slice(f);
             packet.is_ok_and(|p| matches!(p.transport, Some(TransportHeader::Udp(_))))
         };
-        let frame = listener.find(fixture::DEADLINE, is_udp).unwrap();
+        let frame = listener.find(fixture::deadline(), is_udp).unwrap();
         let packet = PacketHeaders::from_ethernet_slice(&frame).unwrap();
         let Some(TransportHeader::Udp(udp)) = packet.transport else { unreachable!() };
         let sum = match packet.net.unwrap() {
@@ -55,5 +55,5 @@ fn a_host_without_a_program_accepts_redirected_frames() {
         _there = h2.run(|| xdp::attach_native(&program, h2.interface("to-r").index)).unwrap();
         raw_send(h1, "to-r", &[&frame]).unwrap();
     }
-    assert!(listener.find(fixture::DEADLINE, |f| f == frame).is_some());
+    assert!(listener.find(fixture::deadline(), |f| f == frame).is_some());
 }

@@ -52,7 +52,7 @@ fn crafted_frames_arrive_byte_for_byte() {
     let listener = raw_listen(h2, h2.iface()).unwrap();
     assert_eq!(raw_send(h1, h1.iface(), &frames).unwrap(), frames.len());
     for (i, frame) in frames.iter().enumerate() {
-        let found = listener.find(fixture::DEADLINE, |f| f == frame);
+        let found = listener.find(fixture::deadline(), |f| f == frame);
         assert!(found.is_some(), "frame {i} did not arrive as it was sent: {frame:02x?}");
     }
 }
@@ -66,7 +66,7 @@ fn an_independent_parser_reads_the_crafted_frames_alike() {
     let mut frame = tagged(&udp4(h1, h2), &[(0x8100, 42)]);
     frame[24..26].copy_from_slice(&(0x2000_u16 | 3).to_be_bytes());
     raw_send(h1, h1.iface(), &[&frame]).unwrap();
-    let arrived = listener.find(fixture::DEADLINE, |f| f[12..14] == [0x81, 0]).unwrap();
+    let arrived = listener.find(fixture::deadline(), |f| f[12..14] == [0x81, 0]).unwrap();
     let (ethernet, rest) = etherparse::Ethernet2Header::from_slice(&arrived).unwrap();
     assert_eq!(ethernet.ether_type, EtherType::VLAN_TAGGED_FRAME);
     let (tag, rest) = SingleVlanHeader::from_slice(rest).unwrap();

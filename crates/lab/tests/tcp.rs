@@ -13,7 +13,7 @@ fn bytes_go_there_and_back_over_ipv4_and_ipv6() {
     let server = tcp_echo_server(h2, 0).unwrap();
     let bytes = 1_000_000;
     for (round, target) in [(1, h2.ipv4().into()), (2, h2.ipv6().into())] {
-        let report = tcp_exchange(h1, (target, server.port()), bytes, fixture::DEADLINE).unwrap();
+        let report = tcp_exchange(h1, (target, server.port()), bytes, fixture::deadline()).unwrap();
         assert_eq!(report.bytes, bytes);
         assert_eq!(server.bytes(), round * bytes as u64);
     }
@@ -23,7 +23,7 @@ fn bytes_go_there_and_back_over_ipv4_and_ipv6() {
 fn a_closed_port_and_a_cut_cable_are_errors_in_time() {
     let lab = fixture::up("tcp", Topology::Pair, 2);
     let (h1, h2) = (lab.host("h1"), lab.host("h2"));
-    let refused = tcp_exchange(h1, (h2.ipv4().into(), 9), 10, fixture::DEADLINE).unwrap_err();
+    let refused = tcp_exchange(h1, (h2.ipv4().into(), 9), 10, fixture::deadline()).unwrap_err();
     assert!(matches!(refused, LabError::Traffic { action: "connect", .. }), "{refused}");
 
     let server = tcp_echo_server(h2, 0).unwrap();

@@ -41,7 +41,7 @@ pub(crate) fn is_value(entry: u32) -> bool {
 
 #[cfg(not(target_arch = "bpf"))]
 pub(crate) fn pointer(kind: u32, index: u32) -> u32 {
-    debug_assert!(index < INDEX_LIMIT);
+    assert!(index < INDEX_LIMIT);
     kind << KIND_SHIFT | index
 }
 

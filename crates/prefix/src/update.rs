@@ -130,7 +130,7 @@ where
     fn prepare(&mut self, prefix: Prefix<A>, changes: &mut Changes) -> Result<(), Exhausted> {
         let first = prefix.addr().byte(0) << 8 | prefix.addr().byte(8);
         let last = prefix.last().byte(0) << 8 | prefix.last().byte(8);
-        debug_assert!(first <= last && last < ROOT_CHUNKS);
+        assert!(first <= last && last < ROOT_CHUNKS);
         for number in first..=last {
             let chunk = root_chunk(number);
             let slot = root_slot(number);

@@ -10,7 +10,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
-use support::{PATIENCE, Tool, assert_clean, frames, lab, last, programs, totals};
+use support::{Tool, assert_clean, frames, lab, last, patience, programs, totals};
 
 const PORT: u16 = 7007;
 const NATIVE_AND_GENERIC: [&str; 2] = ["native", "generic"];
@@ -40,7 +40,7 @@ fn ordinary_traffic_is_counted_to_the_packet() {
         let server = tcp_echo_server(h2, 0).expect("a port is free");
         for (address, datagrams) in [(IpAddr::from(h2.ipv4()), 100), (IpAddr::from(h2.ipv6()), 70)] {
             assert_eq!(ping(h1, address, 5).expect("ping runs").received, 5);
-            tcp_exchange(h1, (address, server.port()), 200_000, PATIENCE).expect("every byte comes back");
+            tcp_exchange(h1, (address, server.port()), 200_000, patience()).expect("every byte comes back");
             udp_send(h1, address, PORT, b"ten bytes!", datagrams).expect("it is sent");
         }
         arrive(&mut tool, 70, |row| row["ip_version"] == 6 && row["protocol"] == "udp");

@@ -7,7 +7,7 @@ use std::{net::IpAddr, thread};
 use engine::RecordBuffer;
 use lab::{Host, Lab, Topology, ping, raw_send, tcp_echo_server, tcp_exchange, udp_send};
 use serde_json::Value;
-use support::{PATIENCE, Tool, assert_clean, frames, ip, lab};
+use support::{Tool, assert_clean, frames, ip, lab, patience};
 
 /// The port of UDP to h2; nobody listens, so answers are ICMP errors.
 const PORT: u16 = 7007;
@@ -16,7 +16,7 @@ const PORT: u16 = 7007;
 fn everything(h1: &Host, h2: &Host, server: u16) {
     for address in [IpAddr::from(h2.ipv4()), IpAddr::from(h2.ipv6())] {
         assert_eq!(ping(h1, address, 2).expect("ping runs").received, 2);
-        tcp_exchange(h1, (address, server), 1000, PATIENCE).expect("every byte comes back");
+        tcp_exchange(h1, (address, server), 1000, patience()).expect("every byte comes back");
         udp_send(h1, address, PORT, b"seven b", 3).expect("it is sent");
     }
     let other_host = frames::udp4_from([192, 0, 2, 9], h1, h2, 53, b"elsewhere");

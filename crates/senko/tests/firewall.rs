@@ -6,7 +6,7 @@ use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
 use lab::{Host, Lab, Topology, ping, raw_listen, raw_send, tcp_echo_server, tcp_exchange, udp_send};
 use serde_json::Value;
-use support::{PATIENCE, Scratch, Tool, assert_clean, frames, lab, last, totals};
+use support::{Scratch, Tool, assert_clean, frames, lab, last, patience, totals};
 
 const PORT: u16 = 7007;
 const NATIVE_AND_GENERIC: [&str; 2] = ["native", "generic"];
@@ -36,13 +36,13 @@ fn a_dropped_prefix_is_silent_and_others_are_not() {
         let tool = Tool::start(h2, &["firewall", "to-h1", "--drop", &v4, "--json", "--mode", mode], 1);
         assert_eq!((answered(&lab, h2.ipv4()), answered(&lab, h2.ipv6())), (0, 3), "{mode}");
         assert!(!connects(h2.ipv4().into(), Duration::from_millis(200)), "{mode}: IPv4 is dropped");
-        assert!(connects(h2.ipv6().into(), PATIENCE), "{mode}: IPv6 is not");
+        assert!(connects(h2.ipv6().into(), patience()), "{mode}: IPv6 is not");
         let rows = tool.stop().ok().rows();
         assert!(hits(&rows, &v4).0 >= 4, "{mode}: {rows:?}");
 
         let tool = Tool::start(h2, &["firewall", "to-h1", "--drop", &v6, "--json", "--mode", mode], 1);
         assert_eq!((answered(&lab, h2.ipv4()), answered(&lab, h2.ipv6())), (3, 0), "{mode}");
-        assert!(connects(h2.ipv4().into(), PATIENCE), "{mode}: IPv4 is not dropped");
+        assert!(connects(h2.ipv4().into(), patience()), "{mode}: IPv4 is not dropped");
         tool.stop().ok();
         assert_eq!((answered(&lab, h2.ipv4()), answered(&lab, h2.ipv6())), (3, 3), "{mode}: afterwards");
         assert_clean(&lab);
@@ -78,7 +78,7 @@ fn count_until_end(
     raw_send(h1, "to-h2", &[&end]).expect("it is sent");
     let mut counts = vec![0; classes];
     loop {
-        let frame = listener.next(PATIENCE).expect("the last frame arrives");
+        let frame = listener.next(patience()).expect("the last frame arrives");
         if frame == end {
             return counts;
         }

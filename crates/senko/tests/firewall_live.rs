@@ -170,7 +170,7 @@ fn tables_grow_under_traffic_and_nothing_gets_past() {
         let end = frames::udp4_from([20, 1, 97, 63], h1, h2, PORT, b"beside the prefix");
         raw_send(h1, "to-h2", &[&end]).expect("it is sent");
         let mut past = 0;
-        while let Some(frame) = listener.next(support::PATIENCE)
+        while let Some(frame) = listener.next(support::patience())
             && frame != end
         {
             past += usize::from(sources.iter().any(|source| frame.get(26..30) == Some(source)));

@@ -5,6 +5,7 @@ mod support;
 use std::{
     io::{BufRead as _, BufReader},
     process::{Child, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -50,7 +51,10 @@ fn a_duration_ends_by_itself() {
         let begun = Instant::now();
         Tool::run(r, &[args, &["--duration", "300ms"]].concat()).ok();
         let took = begun.elapsed();
-        assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(4), "{args:?}: {took:?}");
+        assert!(
+            took >= Duration::from_millis(300) && took < testkit::guest::patience(4),
+            "{args:?}: {took:?}"
+        );
         assert_clean(&lab);
     }
 }
@@ -78,6 +82,8 @@ fn a_reader_that_goes_away_is_no_failure() {
     let _traffic = Background::repeat(move || {
         udp_send(&sender, r_address.into(), 7007, b"x", 10).expect("it is sent");
         let _ = ping(&sender, r_address.into(), 1);
+        // Traffic, and no flood: the tools are to have a processor, too.
+        thread::sleep(Duration::from_millis(2));
     });
     for (args, _) in TOOLS {
         let drops = args.contains(&"--drop").then_some("10.0.0.0/8");

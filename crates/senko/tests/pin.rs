@@ -3,7 +3,7 @@
 mod pair;
 mod program;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -102,7 +102,7 @@ fn pins_of_a_vanished_interface_do_not_block() {
     for _ in 0..2 {
         let pair = Pair::new();
         // The kernel takes a namespace apart some time after its last name is gone, and its interfaces with it.
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + testkit::guest::patience(10);
         loop {
             let said = pair.senko(&["load", &pair.port, text(&path), "-n", "first", "--pin", &directory]);
             if said.code == 0 {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use etherparse::PacketBuilder;
 use lab::{Host, Topology, ping, raw_listen, raw_send, tcp_echo_server, tcp_exchange};
 use serde_json::Value;
-use support::{PATIENCE, Tool, assert_clean, frames, inside, ip, lab, last, totals};
+use support::{Tool, assert_clean, frames, inside, ip, lab, last, patience, totals};
 
 const NATIVE_AND_GENERIC: [&str; 2] = ["native", "generic"];
 
@@ -81,8 +81,9 @@ fn the_kernel_gets_the_rest_counted_by_reason() {
         let arp = raw_listen(h1, "to-r").expect("root may listen");
         raw_send(h1, "to-r", &[echo(stranger, h1, r)]).expect("it is sent");
         // The kernel wants to answer: it asks for the neighbour.
-        let asked = arp
-            .find(PATIENCE, |f| f.get(12..14) == Some(&[8, 6]) && f.get(38..42) == Some(&stranger.octets()));
+        let asked = arp.find(patience(), |f| {
+            f.get(12..14) == Some(&[8, 6]) && f.get(38..42) == Some(&stranger.octets())
+        });
         assert!(asked.is_some(), "{mode}: the kernel has the request");
         raw_send(h1, "to-r", &vec![echo(Ipv4Addr::new(203, 0, 113, 5), h1, r); 2]).expect("it is sent");
         raw_send(h1, "to-r", &vec![echo(h2.ipv4(), h1, r); 3]).expect("it is sent");
@@ -139,7 +140,7 @@ fn joined_ports_are_a_cable() {
             let server = tcp_echo_server(to, 0).expect("a port is free");
             for address in addresses.map(|address| address.parse::<IpAddr>().expect("an address")) {
                 assert_eq!(ping(from, address, 3).expect("ping runs").received, 3, "{mode}: {address}");
-                tcp_exchange(from, (address, server.port()), 300_000, PATIENCE)
+                tcp_exchange(from, (address, server.port()), 300_000, patience())
                     .expect("every byte comes back");
             }
         }
@@ -147,7 +148,7 @@ fn joined_ports_are_a_cable() {
         let listener = raw_listen(h2, "to-r").expect("root may listen");
         let odd = frames::tagged(&frames::other(h1, h2, 0x1234, &[9; 60]), &[(0x88a8, 7), (0x8100, 42)]);
         raw_send(h1, "to-r", &[&odd]).expect("it is sent");
-        assert!(listener.find(PATIENCE, |frame| frame == odd).is_some(), "{mode}");
+        assert!(listener.find(patience(), |frame| frame == odd).is_some(), "{mode}");
         let rows = tool.stop().ok().rows();
         for port in ["to-h1", "to-h2"] {
             assert!(packets(&rows, port, "redirect_port") > 20, "{mode}: {rows:?}");

@@ -2,6 +2,8 @@
 
 pub mod frames;
 pub mod fuzz;
+
+pub mod guest;
 pub mod prefixes;
 pub mod random;
 pub mod rule_cases;

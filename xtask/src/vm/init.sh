@@ -29,7 +29,7 @@ run() {
     shift 4
     echo "@run $name" >/dev/ttyS1
     cd "$directory" || echo "@directory $directory" >/dev/ttyS1
-    RUSTC_BOOTSTRAP=1 RUST_BACKTRACE=1 timeout -s KILL "$seconds" "$binary" --exact --test-threads "$THREADS" \
+    RUSTC_BOOTSTRAP=1 RUST_BACKTRACE=1 timeout -s KILL "$seconds" "$binary" --exact --test-threads 1 \
         -Z unstable-options --format json --report-time "$@" >/dev/ttyS1 2>/tmp/stderr
     code=$?
     if [ "$code" != 0 ]; then

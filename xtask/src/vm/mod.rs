@@ -119,14 +119,21 @@ fn one(series: Series, built: &Built, common: &Path, dir: &Path, write: bool) ->
     let archive = tree::of_guest(common, &image, built, dir, write)?;
     let name = series.name();
     let begun = Instant::now();
+    let mut file_begun = begun;
     let mut report = Report::default();
     let end = guest::run(&image, &archive, dir, PATIENCE, |line| match report.line(line) {
         Said::Nothing => {}
         Said::Up { release } => {
+            file_begun = Instant::now();
             println!("{name:<6}  Linux {release} is up after {:.1} s", begun.elapsed().as_secs_f64());
         }
         Said::Passed { test, seconds } => println!("{name:<6}  {test} ... ok ({seconds:.1} s)"),
         Said::Failed { test, why } => println!("{name:<6}  {test} ... FAILED\n{}", why.trim_end()),
+        // A test's seconds are the guest's; these are what it costs here.
+        Said::Ended { file } => {
+            println!("{name:<6}  {file}: {:.0} s", file_begun.elapsed().as_secs_f64());
+            file_begun = Instant::now();
+        }
         Said::Trouble(line) => println!("{name:<6}  {line}"),
     });
     let _ = fs::remove_file(&archive);

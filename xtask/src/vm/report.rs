@@ -19,6 +19,10 @@ pub enum Said {
         test: String,
         why: String,
     },
+    /// A file of tests is through.
+    Ended {
+        file: String,
+    },
     /// Something went wrong outside of a test.
     Trouble(String),
 }
@@ -64,7 +68,8 @@ impl Report {
             "ended" if rest.ends_with(" 137") => {
                 Said::Trouble(format!("{}: took too long and was ended", self.binary))
             }
-            "ended" | "done" => Said::Nothing,
+            "ended" => Said::Ended { file: self.binary.clone() },
+            "done" => Said::Nothing,
             "stderr" => {
                 self.stderr.push(format!("{}: {rest}", self.binary));
                 Said::Nothing
@@ -162,6 +167,7 @@ mod tests {
                 Said::Up { release: "5.10.0-46-cloud-amd64".into() },
                 Said::Passed { test: "engine::verifies::loads".into(), seconds: 1.5 },
                 Said::Failed { test: "engine::verifies::runs".into(), why: "line\nline".into() },
+                Said::Ended { file: "engine::verifies".into() },
             ]
         );
         assert_eq!(

@@ -22,8 +22,8 @@ use super::{
 
 const INIT: &str = include_str!("init.sh");
 
-/// Files of the repository that tests read.
-const READ: [&str; 1] = ["docs/json.md"];
+/// Where the vectors are that tests read: in each function's `tests/vectors`.
+const FUNCTIONS: &str = "crates/functions";
 
 /// Writes the part that all guests share.
 pub fn common(built: &Built, dir: &Path) -> Result<PathBuf> {
@@ -34,8 +34,9 @@ pub fn common(built: &Built, dir: &Path) -> Result<PathBuf> {
     for path in built.tests.iter().map(|binary| &binary.path).chain(&built.programs) {
         programs::with_libraries(path, &strip(path, &stripped)?, &mut files)?;
     }
-    for name in READ {
-        files.insert(root().join(name), root().join(name));
+    let vectors = vectors()?;
+    for path in &vectors {
+        files.insert(path.clone(), path.clone());
     }
 
     let path = dir.join("common.cpio");
@@ -53,6 +54,7 @@ pub fn common(built: &Built, dir: &Path) -> Result<PathBuf> {
     archive.file("/etc/group", 0o644, b"root:x:0:\ntcpdump:x:102:\nnogroup:x:65534:\n")?;
     archive.file("/init", 0o755, INIT.as_bytes())?;
     busybox(&mut archive, &files)?;
+    archive.directory(&text(&root().join("crates/testkit"))?)?;
     for binary in &built.tests {
         archive.directory(&text(&binary.directory)?)?;
         if let Some(target) = binary.path.ancestors().nth(3) {
@@ -67,6 +69,21 @@ pub fn common(built: &Built, dir: &Path) -> Result<PathBuf> {
     }
     archive.finish()?;
     Ok(path)
+}
+
+/// The files of vectors. Tests find them beside their crate, so that its directory must be there, too.
+fn vectors() -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for function in fs::read_dir(root().join(FUNCTIONS))? {
+        let Ok(entries) = fs::read_dir(function?.path().join("tests/vectors")) else { continue };
+        for entry in entries {
+            paths.push(entry?.path());
+        }
+    }
+    if paths.is_empty() {
+        bail!("no vectors below {FUNCTIONS}");
+    }
+    Ok(paths)
 }
 
 /// Writes one guest's whole archive: the common part, and behind it what is this kernel's.
@@ -89,7 +106,7 @@ pub fn of_guest(common: &Path, image: &Image, built: &Built, dir: &Path, write: 
 
 /// What the guest's first process reads: a line for each file of tests.
 fn script(built: &Built, kernel: &str, write: bool) -> Result<String> {
-    let mut script = format!("THREADS=2\nexport SENKO_KERNEL={kernel}\n");
+    let mut script = format!("export SENKO_KERNEL={kernel}\n");
     if write {
         script.push_str("export SENKO_WRITE_BUDGETS=1\n");
     }

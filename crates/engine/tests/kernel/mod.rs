@@ -31,7 +31,8 @@ use testkit::world::{World, words};
 pub const SEED: [u8; 32] = *b"senko: the kernel and the host. ";
 
 pub fn runner(cases: u32) -> TestRunner {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let config =
+        Config { cases: testkit::guest::cases(cases), failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &SEED))
 }
 
@@ -231,7 +232,7 @@ fn ip_batch(batch: &str) {
 
 /// IPv6 routes of a network appear when the kernel has noticed the carrier.
 fn wait_for_routes(world: &World) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + testkit::guest::patience(10);
     let addresses = || world.port.iter().flat_map(|port| port.neighbours.keys());
     let reachable = |address: &std::net::IpAddr| {
         let output =

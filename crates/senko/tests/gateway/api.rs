@@ -12,13 +12,13 @@ use crate::{
     atomic::{SOURCES, rules},
     fixture::Gateway,
     probe::Probe,
-    support::PATIENCE,
+    support::patience,
 };
 
 /// Status and body of one request on a connection of its own.
 pub fn try_http(place: &Place, method: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
     let mut stream = UnixStream::connect(place.socket())?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience()))?;
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: senko\r\nconnection: close\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",

@@ -15,6 +15,7 @@ pub fn rules(flipped: bool) -> String {
 #[test]
 fn no_packet_is_lost_and_none_is_judged_by_a_mix() {
     for (mode, applies) in [("native", 50), ("generic", 10)] {
+        let applies = testkit::guest::cases(applies) as usize;
         let gateway = Gateway::new("atomic");
         gateway.apply(mode, &rules(false));
         let stream = Stream::start(&gateway, SOURCES);

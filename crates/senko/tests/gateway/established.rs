@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     fixture::Gateway,
     probe::{Probe, udp},
-    support::{PATIENCE, Tool, frames},
+    support::{Tool, frames, patience},
 };
 
 const RULES: &str = "[firewall]\ndefault = \"drop\"\nrules = [\"accept established\"]\n";
@@ -56,7 +56,7 @@ fn pair(from: &Host, to: &Host, address: IpAddr) -> (UdpSocket, UdpSocket) {
     let (own, other) = (bind(from), bind(to));
     own.connect((address, other.local_addr().expect("bound").port())).expect("it is there");
     for socket in [&own, &other] {
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket.set_read_timeout(Some(patience())).expect("a timeout");
     }
     (own, other)
 }
@@ -79,7 +79,7 @@ fn replies_come_through_and_nothing_else_does() {
         let server = tcp_echo_server(h1, 0).expect("a port");
         let closed = tcp_echo_server(h2, 0).expect("a port");
         for (here, there) in both(h2).into_iter().zip(both(h1)) {
-            tcp_exchange(h2, (there, server.port()), 200_000, PATIENCE)
+            tcp_exchange(h2, (there, server.port()), 200_000, patience())
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
             let asked = tcp_exchange(h1, (here, closed.port()), 1, Duration::from_millis(300));
             assert!(asked.is_err(), "{what}: nobody asked for it");
@@ -133,11 +133,11 @@ impl Open {
     fn new(from: &Host, to: &Host) -> Self {
         let listener = to.run(|| TcpListener::bind((to.ipv4(), 0))).expect("the namespace").expect("a port");
         let address: SocketAddr = listener.local_addr().expect("bound");
-        let own = from.run(|| TcpStream::connect_timeout(&address, PATIENCE)).expect("the namespace");
+        let own = from.run(|| TcpStream::connect_timeout(&address, patience())).expect("the namespace");
         let own = own.expect("it connects");
         let (other, _) = listener.accept().expect("it was connected");
         for stream in [&own, &other] {
-            stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            stream.set_read_timeout(Some(patience())).expect("a timeout");
             stream.set_nodelay(true).expect("an option");
         }
         Self(own, other)
@@ -194,7 +194,7 @@ fn what_is_not_established_can_be_dropped() {
     let (h1, h2) = (gateway.peer(), gateway.host());
     gateway.apply("native", "[firewall]\nrules = [\"drop tcp not established\"]\n");
     let (server, closed) = (tcp_echo_server(h1, 0).expect("a port"), tcp_echo_server(h2, 0).expect("a port"));
-    tcp_exchange(h2, (h1.ipv4().into(), server.port()), 5000, PATIENCE).expect("it was begun here");
+    tcp_exchange(h2, (h1.ipv4().into(), server.port()), 5000, patience()).expect("it was begun here");
     let asked = tcp_exchange(h1, (h2.ipv4().into(), closed.port()), 1, Duration::from_millis(300));
     assert!(asked.is_err());
     assert_eq!(ping(h1, h2.ipv4().into(), 1).expect("ping runs").received, 1, "no TCP");
@@ -213,7 +213,7 @@ fn fragments_and_flows_are_told_of() {
     assert!(gone(&own));
     let text = RULES.replace("[firewall]", "[firewall]\nfragments = \"pass\"");
     gateway.apply("native", &text);
-    own.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    own.set_read_timeout(Some(patience())).expect("a timeout");
     other.send_to(&[7; 4000], from).expect("it is sent");
     assert_eq!(own.recv(&mut [0; 5000]).expect("it comes"), 4000);
 

@@ -13,7 +13,7 @@ use agent::{gateway::look, place::Place, record::Record};
 use engine::{Map, Program, data_path::PinnedLink};
 use lab::{Host, Lab, Topology};
 
-use crate::support::{self, Background, Ended, PATIENCE, Scratch, Tool, lab, senko};
+use crate::support::{self, Background, Ended, Scratch, Tool, lab, patience, senko};
 
 /// The interface that most tests serve.
 pub const PORT: &str = "to-h1";
@@ -177,7 +177,7 @@ impl Daemon {
     /// The next message to the service manager that has these words, which must come.
     #[track_caller]
     pub fn wait_for(&mut self, words: &str) -> String {
-        let (deadline, mut seen) = (Instant::now() + PATIENCE, Vec::new());
+        let (deadline, mut seen) = (Instant::now() + patience(), Vec::new());
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(text) = self.messages.recv_timeout(left) else {

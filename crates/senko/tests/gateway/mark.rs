@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     fixture::{Gateway, PORT},
     probe::{Probe, udp},
-    support::{PATIENCE, Tool},
+    support::{Tool, patience},
 };
 
 const RULES: &str = "[firewall]\nrules = [\"mark 0x10 udp port 7001\", \"mark 0x20 udp port 7002\", \"mark 0x30 udp port 7003\", \"drop udp port 7003\"]\n";
@@ -183,7 +183,7 @@ fn what_is_marked_is_still_put_together() {
     for (version, to) in [(4, h2.ipv4().into()), (6, h2.ipv6().into())] {
         count(h2);
         let before = hits(&gateway);
-        tcp_exchange(h1, (to, server.port()), 2_000_000, PATIENCE).expect("it goes through");
+        tcp_exchange(h1, (to, server.port()), 2_000_000, patience()).expect("it goes through");
         let (frames, seen) = (hits(&gateway) - before, seen(h2));
         let packets = seen[&(version, 0x10)];
         assert_eq!(seen.len(), 1, "all are marked: {seen:?}");

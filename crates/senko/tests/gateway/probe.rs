@@ -6,7 +6,7 @@ use lab::{Host, PacketListener, raw_listen, raw_send};
 
 use crate::{
     fixture::{Gateway, PORT},
-    support::{PATIENCE, frames},
+    support::{frames, patience},
 };
 
 /// An ethertype for experiments (IEEE 802), which no stage drops.
@@ -52,7 +52,7 @@ impl Probe {
         raw_send(&self.from, &self.out, &sent).expect("it is sent");
         let mut came = vec![false; frames.len()];
         loop {
-            let frame = self.listener.next(PATIENCE).expect("the marker comes through");
+            let frame = self.listener.next(patience()).expect("the marker comes through");
             if frame == marker {
                 break;
             }

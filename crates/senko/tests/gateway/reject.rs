@@ -12,7 +12,7 @@ use lab::{Host, ping, tcp_echo_server};
 use crate::{
     fixture::Gateway,
     probe::{Probe, udp},
-    support::PATIENCE,
+    support::patience,
 };
 
 const RULES: &str = "[firewall]\nrules = [\"reject tcp port 7000\", \"reject udp port 7001\", \"reject {icmp, icmpv6} type {8, 128}\", \"drop tcp port 7002\"]\n";
@@ -36,8 +36,8 @@ fn senders_are_told_at_once() {
         let servers = [7000, 7002].map(|port| tcp_echo_server(h2, port).expect("the port is free"));
         for to in [IpAddr::from(h2.ipv4()), h2.ipv6().into()] {
             let begun = Instant::now();
-            assert_eq!(connect(h1, to, 7000, PATIENCE), ErrorKind::ConnectionRefused, "{mode}: {to}");
-            assert!(begun.elapsed() < PATIENCE / 2, "{mode}: at once");
+            assert_eq!(connect(h1, to, 7000, patience()), ErrorKind::ConnectionRefused, "{mode}: {to}");
+            assert!(begun.elapsed() < patience() / 2, "{mode}: at once");
             // What is dropped says nothing.
             let silent = connect(h1, to, 7002, Duration::from_millis(300));
             assert_eq!(silent, ErrorKind::TimedOut, "{mode}: {to}");
@@ -45,7 +45,7 @@ fn senders_are_told_at_once() {
             let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0_u16; 8].into() };
             let socket = h1.run(|| UdpSocket::bind((any, 0))).expect("the namespace").expect("a port");
             socket.connect((to, 7001)).expect("it has a route");
-            socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            socket.set_read_timeout(Some(patience())).expect("a timeout");
             socket.send(&[7; 1000]).expect("it is sent");
             let error = socket.recv(&mut [0; 64]).expect_err("an error comes");
             // `icmp_err_convert` and `tab_unreach` in the kernel: prohibited by an administrator.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     fixture::Gateway,
     probe::{Probe, udp},
-    support::frames,
+    support::{frames, patience},
 };
 
 const RULES: &str = r#"
@@ -64,7 +64,7 @@ fn packets_pass_and_fall_as_the_rules_say() {
                 let ended = exchange(port, Duration::from_millis(300));
                 assert!(ended.is_err(), "{mode}: {address}: {port} is closed");
             }
-            exchange(7003, Duration::from_secs(10)).unwrap_or_else(|error| panic!("{mode}: {error}"));
+            exchange(7003, patience()).unwrap_or_else(|error| panic!("{mode}: {error}"));
         }
         assert!(servers[..2].iter().all(|server| server.bytes() == 0), "{mode}");
         assert!(counted(&gateway, "drop tcp port 7001") >= 2, "{mode}");
@@ -90,7 +90,7 @@ fn packets_pass_and_fall_as_the_rules_say() {
                 udp_send(h1, address, port, &[7; 4000], 2).expect("it is sent");
             }
         }
-        assert_eq!(sinks[1].wait_for(10, Duration::from_secs(10)), 10, "{mode}");
+        assert_eq!(sinks[1].wait_for(10, patience()), 10, "{mode}");
         assert_eq!(sinks[0].count(), 0, "{mode}");
         // Later fragments are not to any port.
         assert_eq!(counted(&gateway, "drop udp port 7000"), 10, "{mode}");

@@ -16,16 +16,18 @@ use nix::{
     unistd::Pid,
 };
 
+use testkit::guest::pace;
+
 use crate::{
     fixture::Gateway,
-    support::{PATIENCE, ip},
+    support::{ip, patience},
 };
 
 /// Rounds of three datagrams that are sent before the sender looks whether they came. Twice as many fit a veth's ring of 256
 /// frames, so that the cable loses nothing.
 const BATCH: u64 = 40;
 
-/// Between two batches: 100 000 packets a second.
+/// Between two batches: 100 000 packets a second, and 5000 in a guest.
 const PACE: Duration = Duration::from_micros(1200);
 
 /// Sends rounds of `[rule, set, always]`, in this order, until it is ended.
@@ -119,8 +121,10 @@ fn send(sockets: &[UdpSocket; 3], stop: &AtomicBool, seen: &AtomicU64) -> (u64, 
             round += 1;
         }
         // The rest of the time is for those who work.
-        thread::sleep((begun + PACE * (round / BATCH) as u32).saturating_duration_since(Instant::now()));
-        let deadline = Instant::now() + PATIENCE;
+        thread::sleep(
+            (begun + pace(PACE) * (round / BATCH) as u32).saturating_duration_since(Instant::now()),
+        );
+        let deadline = Instant::now() + patience();
         while seen.load(Ordering::SeqCst) + BATCH < round {
             assert!(
                 Instant::now() < deadline,
@@ -130,7 +134,7 @@ fn send(sockets: &[UdpSocket; 3], stop: &AtomicBool, seen: &AtomicU64) -> (u64, 
             thread::yield_now();
         }
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while seen.load(Ordering::SeqCst) < round && Instant::now() < deadline {
         thread::yield_now();
     }

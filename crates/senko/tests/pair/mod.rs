@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// `near` is where senko works, `far` sends to it.
@@ -183,7 +183,7 @@ impl Drop for Running {
 
 /// Polls a condition for ten seconds.
 pub fn until(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + testkit::guest::patience(10);
     while Instant::now() < deadline {
         if condition() {
             return true;

@@ -30,7 +30,9 @@ pub use self::{
 };
 
 /// How long anything may take before a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub fn patience() -> Duration {
+    testkit::guest::patience(15)
+}
 
 /// A lab that no other test, process or user has.
 pub fn lab(word: &str, topology: Topology) -> Lab {
@@ -101,9 +103,9 @@ pub fn inside(host: &Host, program: &str, arguments: &[&str]) -> String {
 /// Polls until `done`.
 #[track_caller]
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience();
     while !done() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {:?}: {what}", patience());
         // Between two looks at the condition.
         thread::sleep(Duration::from_millis(5));
     }

@@ -16,7 +16,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::patience;
 
 /// `senko --netns <host's> args…`, not started.
 pub fn senko(host: &Host, args: &[&str]) -> Command {
@@ -112,7 +112,7 @@ impl Tool {
     /// Waits for it to end by itself.
     #[track_caller]
     pub fn end(mut self) -> Ended {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while self.child.try_wait().expect("it is our child").is_none() {
             assert!(Instant::now() < deadline, "{} does not end: {}", self.what, self.err.all());
             // Between two looks; a child's end cannot be polled for beside others.
@@ -195,7 +195,7 @@ impl Lines {
 
     /// The next line that is wanted; those passed over are kept.
     fn find(&mut self, wanted: impl Fn(&str) -> bool) -> Option<String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         loop {
             let line = self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()?;
             self.seen.push(line.clone());
@@ -207,7 +207,7 @@ impl Lines {
 
     /// Everything, once the child has closed its end.
     fn all(&mut self) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while let Ok(line) = self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             self.seen.push(line);
         }
