@@ -53,7 +53,7 @@ pub fn senko(ctx: XdpContext) -> u32 {
         if matches!(action, Action::Drop | Action::Aborted) {
             events::bpf::dropped(&ctx, length, action, reason, INTERFACE.load());
         }
-        if stages & Stage::Firewall.bit() != 0 && firewall::bpf::take_told() {
+        if stages & Stage::Firewall.bit() != 0 && firewall::rules_bpf::take_told() {
             events::bpf::told(&ctx, length, action, reason, INTERFACE.load());
         }
     }

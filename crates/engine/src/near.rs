@@ -15,7 +15,7 @@ use aya_obj::Object;
 
 use crate::{Globals, Map, MapKind, MapSpec};
 
-/// What kernels before 6.3 take as a value (`KMALLOC_MAX_SIZE`).
+/// What older kernels take as a value (`array_map_alloc_check`: `KMALLOC_MAX_SIZE`).
 const MOST_BYTES: u64 = 4 << 20;
 
 /// The global that tells the program how many elements a near array has; 0: it is not near, and they are looked up.
@@ -33,7 +33,7 @@ pub fn as_one_value(spec: MapSpec) -> MapSpec {
     }
 }
 
-/// Tells the program of its near arrays, which are there as these maps. `elements`: bytes of one.
+/// Tells the program of a near array, which is there as this map. `element`: bytes of one.
 pub fn tell(globals: &mut Globals, name: &str, map: &MapSpec, element: u32) {
     let elements = if map.max_entries == 1 { map.value_size / element } else { 0 };
     globals.set(&global(name), elements);
@@ -45,10 +45,10 @@ const MAP_FD: u8 = 1;
 const MAP_VALUE: u8 = 2;
 
 /// Makes what names these maps their value's address. All that names a near array is an address or never runs.
-pub fn address(object: &mut Object, near: &BTreeSet<&str>, maps: &BTreeMap<String, Arc<Map>>) {
+pub fn address(object: &mut Object, near: &[&str], maps: &BTreeMap<String, Arc<Map>>) {
     let fds: BTreeSet<i32> = maps
         .iter()
-        .filter(|(name, map)| near.contains(name.as_str()) && map.spec().max_entries == 1)
+        .filter(|(name, map)| near.contains(&name.as_str()) && map.spec().max_entries == 1)
         .map(|(_, map)| map.fd().as_raw_fd())
         .collect();
     for function in object.functions.values_mut() {

@@ -173,7 +173,7 @@ impl ObjectFile {
             let choice = choices.maps.get(*name);
             let map = match choice.and_then(|choice| choice.reuse.as_ref()) {
                 Some(map) => map.spec().clone(),
-                None => near::as_one_value(chosen(name, definition, choice)),
+                None => chosen(name, definition, choice, true),
             };
             near::tell(&mut globals, name, &map, definition.value_size());
         }
@@ -202,7 +202,7 @@ impl ObjectFile {
             maps.insert(name.clone(), map);
         }
         damaged_if_panics(|| relocate(&mut object, &definitions, &maps))?;
-        near::address(&mut object, &near.iter().copied().collect(), &maps);
+        near::address(&mut object, near, &maps);
         let programs = load_programs(&Self { object, found, near }, choices, btf_fd.as_ref())?;
         Ok(LoadedObject { maps, programs })
     }
@@ -280,8 +280,8 @@ fn spec(name: &str, definition: &aya_obj::Map) -> MapSpec {
     }
 }
 
-/// What the object declares, with what was chosen.
-fn chosen(name: &str, definition: &aya_obj::Map, choice: Option<&MapChoice>) -> MapSpec {
+/// What the object declares, with what was chosen, and as one value if it is near.
+fn chosen(name: &str, definition: &aya_obj::Map, choice: Option<&MapChoice>, is_near: bool) -> MapSpec {
     let mut spec = spec(name, definition);
     if let Some(choice) = choice {
         spec.max_entries = choice.max_entries.unwrap_or(spec.max_entries);
@@ -290,7 +290,7 @@ fn chosen(name: &str, definition: &aya_obj::Map, choice: Option<&MapChoice>) -> 
             spec = MapSpec { kind, key_size: 4, value_size: 8, max_entries: 1, flags: 0, extra: 0, ..spec };
         }
     }
-    spec
+    if is_near { near::as_one_value(spec) } else { spec }
 }
 
 fn create_map(
@@ -300,10 +300,7 @@ fn create_map(
     is_near: bool,
     btf: Option<&OwnedFd>,
 ) -> Result<Map, Error> {
-    let mut spec = chosen(name, definition, choice);
-    if is_near {
-        spec = near::as_one_value(spec);
-    }
+    let spec = chosen(name, definition, choice, is_near);
     let replaced = is_near || choice.is_some_and(|choice| choice.kind.is_some());
     let inner = match definition.inner() {
         Some(inner) => Some(create_map(&format!("{name}.inner"), &inner, None, false, None)?),

@@ -80,7 +80,7 @@ pub enum Contents {
     Ports { max_entries: u32, ports: Vec<(Vec<u8>, String)> },
     /// A devmap hash whose keys are the interfaces' own indexes: interfaces by name.
     PortsByIndex { max_entries: u32, names: Vec<String> },
-    /// All elements of an array, one after the other, in memory that user space writes: 8 or 16 bytes each.
+    /// All elements of an array, one after the other, in memory that user space writes: a multiple of 8 bytes each.
     Array { element: usize, bytes: Arc<[u8]> },
     /// Written by the data path, kept from generation to generation. `zero`: elements of a per-CPU array that begin anew
     /// in this generation.

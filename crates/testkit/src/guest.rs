@@ -21,8 +21,8 @@ pub fn pace(pause: Duration) -> Duration {
     if is_guest() { 20 * pause } else { pause }
 }
 
-/// How many random cases to try, or times to repeat what is always the same: a tenth in a guest, where each costs as much as twenty elsewhere. What they vary is the
-/// packet, and the kernel's part in that is the same for the first hundred.
+/// How many random cases to try, or times to repeat what is always the same: a tenth in a guest, where each costs as much as
+/// twenty elsewhere. What they vary is the packet, and the kernel's part in that is the same for the first hundred.
 #[must_use]
 pub fn cases(many: u32) -> u32 {
     if is_guest() { many.div_ceil(10) } else { many }

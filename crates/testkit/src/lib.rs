@@ -2,7 +2,6 @@
 
 pub mod frames;
 pub mod fuzz;
-
 pub mod guest;
 pub mod prefixes;
 pub mod random;

@@ -11,9 +11,9 @@ use aya_ebpf::{
 use wire::{Frame, Headers, parse::parse, transport};
 
 use crate::{
-    bpf::own_key,
     flow::{self, Flow, Sent},
     flow_table::{self, Bucket, LINE, SEEDS, Words},
+    rules_bpf::own_key,
     shared::RuleClock,
 };
 

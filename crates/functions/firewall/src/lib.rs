@@ -19,6 +19,8 @@ pub mod reject;
 #[cfg(target_arch = "bpf")]
 mod reject_bpf;
 pub mod rules;
+#[cfg(target_arch = "bpf")]
+pub mod rules_bpf;
 pub mod shared;
 
 #[cfg(not(target_arch = "bpf"))]
